@@ -3,10 +3,11 @@
 
 import { crc32 } from 'node:zlib';
 
-export const FRAME_HEADER_BYTES = 64;
+export const FRAME_HEADER_BYTES = 68;
 export const FRAME_TRAILER_BYTES = 8;
 /** A frame holds whole requests, and a request is at most 16 MiB; the rest is room for what encryption adds. */
 export const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+export const BLOCK_ID_AT = 36;
 export const BLOCK_ID_BYTES = 32;
 
 const MAGIC = 0x504c4601; // "PLF\x01"
@@ -21,8 +22,8 @@ export interface FrameHeader {
   readonly quarantined: number;
   readonly hasRequests: boolean;
   readonly hasDictionary: boolean;
-  /** 0, or how far back the frame with the dictionary begins. */
-  readonly dictionaryDistance: number;
+  /** 0, or the first index of the frame that holds the dictionary: a name that stays true when recovery copies frames. */
+  readonly dictionaryFrame: number;
   readonly blockId: Uint8Array;
 }
 
@@ -52,8 +53,8 @@ export function writeFrameHeader(header: FrameHeader, into: Buffer): void {
   into.writeUInt16BE(header.controls, 18);
   into.writeUInt32BE(header.records, 20);
   into.writeUInt32BE(header.quarantined, 24);
-  into.writeUInt32BE(header.dictionaryDistance, 28);
-  into.set(header.blockId, 32);
+  into.writeBigUInt64BE(BigInt(header.dictionaryFrame), 28);
+  into.set(header.blockId, BLOCK_ID_AT);
 }
 
 /** Reads the header at `offset`. Does not look beyond it, so it serves for scanning headers alone. */
@@ -65,7 +66,10 @@ export function parseFrameHeader(bytes: Buffer, offset = 0): FrameHeader | Probl
     return { problem: `the frame claims ${length} bytes` };
   }
   const first = bytes.readBigUInt64BE(offset + 8);
-  if (first > BigInt(Number.MAX_SAFE_INTEGER)) return { problem: `the frame claims first index ${first}` };
+  const dictionaryFrame = bytes.readBigUInt64BE(offset + 28);
+  if (first > BigInt(Number.MAX_SAFE_INTEGER) || dictionaryFrame > first) {
+    return { problem: `the frame claims first index ${first} and dictionary ${dictionaryFrame}` };
+  }
   const flags = bytes.readUInt16BE(offset + 16);
   if ((flags & ~(FLAG_REQUESTS | FLAG_DICTIONARY)) !== 0) {
     return { problem: `the frame has unknown flags 0x${flags.toString(16)}` };
@@ -78,8 +82,8 @@ export function parseFrameHeader(bytes: Buffer, offset = 0): FrameHeader | Probl
     quarantined: bytes.readUInt32BE(offset + 24),
     hasRequests: (flags & FLAG_REQUESTS) !== 0,
     hasDictionary: (flags & FLAG_DICTIONARY) !== 0,
-    dictionaryDistance: bytes.readUInt32BE(offset + 28),
-    blockId: bytes.subarray(offset + 32, offset + 64),
+    dictionaryFrame: Number(dictionaryFrame),
+    blockId: bytes.subarray(offset + BLOCK_ID_AT, offset + FRAME_HEADER_BYTES),
   };
   const count = frameCount(header);
   // Every entry takes at least one byte of some section: a bound on what a forged count can make a reader allocate.

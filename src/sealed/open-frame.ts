@@ -4,6 +4,7 @@ import { createDecipheriv } from 'node:crypto';
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { associatedData, deriveFrameKey, frameSalts } from './frame-keys.ts';
 import {
+  BLOCK_ID_AT,
   FRAME_HEADER_BYTES,
   type FrameHeader,
   isProblem,
@@ -34,19 +35,19 @@ export interface OpenedFrame {
   readonly requests: Buffer | undefined;
 }
 
-/** `dictionary` fetches the dictionary section's plaintext of the frame that begins `distance` bytes before this one. */
+/** `dictionary` fetches the dictionary section's plaintext of the frame whose first entry has the given index. */
 export function openFrame(
   frame: Buffer,
   secrets: FrameSecrets,
-  dictionary: (distance: number) => Buffer | ProblemFound,
+  dictionary: (frame: number) => Buffer | ProblemFound,
 ): OpenedFrame | ProblemFound {
   const parsed = parseFrame(frame);
   if (isProblem(parsed)) return parsed;
   const { header, sections } = parsed;
 
   let reference: Buffer | undefined;
-  if (header.dictionaryDistance > 0) {
-    const found = dictionary(header.dictionaryDistance);
+  if (header.dictionaryFrame > 0) {
+    const found = dictionary(header.dictionaryFrame);
     if (isProblem(found)) return found;
     reference = found;
   }
@@ -89,7 +90,7 @@ function openSection(
   const sealed = sections[name];
   if (sealed === undefined || sealed.length < TAG_BYTES) return { problem: `the ${name} section is missing` };
   const label = sectionLabel(name);
-  const blockId = frame.subarray(32, 64);
+  const blockId = frame.subarray(BLOCK_ID_AT, FRAME_HEADER_BYTES);
   const decipher = createDecipheriv(
     'aes-256-gcm',
     deriveFrameKey(secrets.epochKey, blockId, label),

@@ -34,8 +34,8 @@ export interface FrameInput {
   readonly quarantined: readonly SlabItems[];
   /** JSON of the requests section, or undefined where no request had an idempotency key. */
   readonly requests?: Uint8Array | undefined;
-  /** The dictionary these records are compressed against, and how far back its frame begins. */
-  readonly dictionary?: { readonly bytes: Uint8Array; readonly distance: number } | undefined;
+  /** The dictionary these records are compressed against, and the first index of the frame that holds it. */
+  readonly dictionary?: { readonly bytes: Uint8Array; readonly frame: number } | undefined;
   /** A dictionary for later frames to refer to. */
   readonly newDictionary?: Uint8Array | undefined;
 }
@@ -77,7 +77,7 @@ export function sealFrame(input: FrameInput): SealedFrame {
       quarantined: quarantinedCount,
       hasRequests: input.requests !== undefined,
       hasDictionary: input.newDictionary !== undefined,
-      dictionaryDistance: recordCount > 0 ? (input.dictionary?.distance ?? 0) : 0,
+      dictionaryFrame: recordCount > 0 ? (input.dictionary?.frame ?? 0) : 0,
       blockId: input.blockId,
     },
     frame,
