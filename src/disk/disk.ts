@@ -33,6 +33,8 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Removing what is not there is not an error. */
   remove(path: string): void;
+  /** Removes an empty directory; one that is absent or not empty is left alone without an error. */
+  removeDirectory(path: string): void;
   /** With parents; existing ones are fine. Mode 0700. */
   makeDirectory(path: string): void;
   syncDirectory(path: string): void;
