@@ -70,12 +70,14 @@ published('merkle/testdata/consistency', 'verifyConsistency agrees with every ve
       root: base64(vector.root2),
       proof: (vector.proof ?? []).map(base64),
     });
-    assert.equal(verified, !vector.wantErr, file);
+    // This one compares two roots of twelve bytes and finds them equal; we call nothing a root that is not 32 bytes long.
+    const stricter = file.endsWith('additional/sizes-are-equal-one-and-proof-is-empty.json');
+    assert.equal(verified, !vector.wantErr && !stricter, file);
   }
 });
 
 published(
-  'tessera/testdata/log',
+  'tessera/testdata',
   'signatures, tiles, bundles and roots of sizes 0 to 15 are good',
   (directory) => {
     const [, vkey] = /LOG_PUBLIC_KEY="([^"]+)"/.exec(readFileSync(join(directory, 'build_log.sh'), 'utf8'))!;
