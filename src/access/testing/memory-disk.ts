@@ -31,6 +31,7 @@ export class MemoryDisk implements Disk {
   remove(path: string): void {
     this.files.delete(path);
   }
+  removeDirectory(): void {}
   makeDirectory(): void {}
   syncDirectory(): void {}
   list(path: string): string[] {
