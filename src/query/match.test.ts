@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalRecord, type FlatRecord } from '../event/canonical.ts';
+import { parseIp } from '../event/ip.ts';
 import { compileMatcher, globMatches } from './match.ts';
-import { addressBits } from './network.ts';
+import { networkHas, parseNetwork } from './network.ts';
 import { parseQuery } from './parse.ts';
 import { findPatternOnMasked, redactQuery } from './visibility.ts';
 
@@ -189,18 +190,28 @@ test('globMatches equals a regular expression', () => {
   );
 });
 
-test('addressBits knows addresses in all spellings and nothing else', () => {
-  assert.equal(addressBits('::1'), addressBits('0:0:0:0:0:0:0:1'));
-  assert.equal(addressBits('::ffff:1.2.3.4'), addressBits('1.2.3.4'));
-  assert.equal(addressBits('1::')?.length, 128);
-  assert.equal(addressBits('::')?.length, 128);
-  fc.assert(fc.property(fc.ipV6(), (text) => (addressBits(text)?.length ?? 0) >= 32));
-  for (const text of ['', ':', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1.2.3', '01.2.3.4']) {
-    assert.equal(addressBits(text), undefined, text);
-  }
-  for (const text of ['1.2.3.4:80', 'g::', '::12345', '1:2:3:4:5:6:7::8', '1.2.3.4::', '256.1.1.1']) {
-    assert.equal(addressBits(text), undefined, text);
-  }
+test('networkHas compares exactly the bits of the prefix', () => {
+  const bits = (text: string) =>
+    Array.from(parseIp(text)!, (byte) => byte.toString(2).padStart(8, '0')).join('');
+  const prefix = fc.nat(128);
+  fc.assert(
+    fc.property(fc.ipV6(), fc.ipV6(), prefix, (left, right, length) => {
+      const network = parseNetwork(`${left}/${length}`);
+      if (!network) return assert.ok(length > 32 && bits(left).length === 32);
+      const expected =
+        bits(left).length === bits(right).length &&
+        bits(left).slice(0, length) === bits(right).slice(0, length);
+      assert.equal(networkHas(network, right), expected);
+      assert.equal(networkHas(network, left), true);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.nat(255), fc.nat(255), fc.nat(32), (left, right, length) => {
+      const network = parseNetwork(`10.0.0.${left}/${length}`)!;
+      const expected = bits(`10.0.0.${left}`).slice(0, length) === bits(`10.0.0.${right}`).slice(0, length);
+      assert.equal(networkHas(network, `10.0.0.${right}`), expected);
+    }),
+  );
 });
 
 const masked = (field: string) => field === 'user.name' || field === 'client.ip';

@@ -6,9 +6,9 @@
 // so that a scan parses only the records that have a chance. A field that is absent passes no test but `not`.
 
 import type { FlatRecord } from '../event/canonical.ts';
-import { momentKey, timeKey } from './moment.ts';
+import { momentText } from './moment.ts';
 import { canonicalNeedles, type Needles, passes } from './needles.ts';
-import { addressBits } from './network.ts';
+import { networkHas } from './network.ts';
 import { versionRank } from './tests-of-fields.ts';
 import type { Comparison, Glob, Query, Test } from './tree.ts';
 
@@ -97,14 +97,11 @@ function compileTest(test: Test, nowMs: number): (value: unknown) => boolean {
         return rank !== undefined && compares(rank, test.comparison, test.rank);
       };
     case 'time': {
-      const moment = momentKey(test.value, nowMs);
-      return (value) => typeof value === 'string' && compares(timeKey(value), test.comparison, moment);
+      const moment = momentText(test.value, nowMs);
+      return (value) => typeof value === 'string' && compares(value, test.comparison, moment);
     }
     case 'network':
-      return (value) => {
-        const bits = typeof value === 'string' ? addressBits(value) : undefined;
-        return bits?.length === test.bits && bits.startsWith(test.prefix);
-      };
+      return (value) => typeof value === 'string' && networkHas(test.network, value);
     default:
       return test satisfies never;
   }

@@ -2,6 +2,8 @@
 // value, so `"user.name":"alice"` is either there or the record does not match. What cannot be said in bytes (an order, a
 // network, an absence, text whose letter case is ignored) is left out, which only makes more records worth a closer look.
 
+import { formatIp } from '../event/ip.ts';
+import { isSingleAddress, type Network } from './network.ts';
 import type { Glob, Query, Test } from './tree.ts';
 
 export type Needles =
@@ -64,7 +66,7 @@ function needleOfTest(name: string, test: Test): Needles {
     case 'time':
       return needle(name);
     case 'network':
-      return needle(test.bits === 32 ? `${name}"${ipv4Beginning(test.prefix)}` : name);
+      return needle(`${name}${beginningOf(test.network)}`);
     default:
       return test satisfies never;
   }
@@ -79,12 +81,11 @@ function needleOfGlob(name: string, glob: Glob): Needles {
   return joinAll([needle(first === '' ? name : `${name}"${inString(first)}`), ...middle]);
 }
 
-/** The dotted text that every address in an IPv4 network begins with: whole octets, and the end where all four are known. */
-function ipv4Beginning(prefix: string): string {
-  const octets = prefix.match(/[01]{8}/g) ?? [];
-  const text = octets.map((octet) => Number.parseInt(octet, 2)).join('.');
-  if (octets.length === 4) return `${text}"`;
-  return octets.length === 0 ? '' : `${text}.`;
+/** What every address of the network begins with in JSON: an address's only spelling, or the whole octets of IPv4. */
+function beginningOf(network: Network): string {
+  if (isSingleAddress(network)) return `"${formatIp(network.address)}"`;
+  const octets = network.address.subarray(0, network.bits >> 3);
+  return network.address.length === 4 && octets.length > 0 ? `"${octets.join('.')}.` : '"';
 }
 
 /** Without letters there is no letter case to ignore. */

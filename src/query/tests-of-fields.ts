@@ -2,7 +2,7 @@
 
 import type { Field } from '../event/fields.ts';
 import { parseMoment } from './moment.ts';
-import { addressBits, parseNetwork } from './network.ts';
+import { parseNetwork } from './network.ts';
 import type { Comparison, Glob, Test } from './tree.ts';
 
 export interface Value {
@@ -127,12 +127,9 @@ function addressTest(comparison: Comparison, value: Value): TestOrExpected {
   if (comparison !== '=') return expected('":": addresses have no order. For a network write 10.0.0.0/8');
   if (isPattern(value)) return found({ kind: 'glob', glob: globOf(value) });
   const network = parseNetwork(value.text);
-  if (network) return found({ kind: 'network', ...network });
-  const bits = addressBits(value.text);
-  // As bits, not as text: the same IPv6 address has many spellings.
-  return bits === undefined
-    ? expected('an address such as 10.1.2.3, a network such as 10.0.0.0/8, or a pattern such as 10.1.*')
-    : found({ kind: 'network', prefix: bits, bits: bits.length });
+  return network
+    ? found({ kind: 'network', network })
+    : expected('an address such as 10.1.2.3, a network such as 10.0.0.0/8, or a pattern such as 10.1.*');
 }
 
 function isPattern(value: Value): boolean {

@@ -2,6 +2,7 @@
 // compiles this tree, never the text.
 
 import type { Field } from '../event/fields.ts';
+import { isSingleAddress, type Network } from './network.ts';
 
 /** Where in the text something stands: offsets from 0, `to` exclusive. */
 export interface Span {
@@ -19,7 +20,7 @@ export type Comparison = '<' | '<=' | '>' | '>=' | '=';
 
 /** A moment: absolute, or so many ms before the query runs. */
 export type Moment =
-  | { readonly kind: 'absolute'; readonly key: string }
+  | { readonly kind: 'absolute'; readonly utc: string }
   | { readonly kind: 'ago'; readonly ms: number };
 
 export type Test =
@@ -31,7 +32,7 @@ export type Test =
   /** By age of the protocol; "is this version" is a glob. */
   | { readonly kind: 'version'; readonly comparison: Exclude<Comparison, '='>; readonly rank: number }
   | { readonly kind: 'time'; readonly comparison: Comparison; readonly value: Moment }
-  | { readonly kind: 'network'; readonly prefix: string; readonly bits: number };
+  | { readonly kind: 'network'; readonly network: Network };
 
 export type Query =
   | { readonly kind: 'everything' }
@@ -64,7 +65,7 @@ export function isExact(test: Test): boolean {
     case 'time':
       return test.comparison === '=';
     case 'network':
-      return test.prefix.length === test.bits;
+      return isSingleAddress(test.network);
     case 'range':
     case 'version':
       return false;
