@@ -113,7 +113,10 @@ export class TileError extends Error {
   }
 }
 
-/** Hashes of complete subtrees within a tree of `size` leaves. The last few tiles are kept, as proofs ask for neighbours. */
+/**
+ * Hashes of complete subtrees within a tree of `size` leaves, and so of every smaller tree too: give the size whose tiles
+ * exist. The last few tiles are kept, as proofs ask for neighbours.
+ */
 export function tileHashReader(size: number, readTile: TileReader): HashReader {
   const recent: { readonly tile: Tile; readonly bytes: Uint8Array }[] = [];
   return (level, index) => {
