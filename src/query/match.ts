@@ -6,6 +6,7 @@
 // so that a scan parses only the records that have a chance. A field that is absent passes no test but `not`.
 
 import type { FlatRecord } from '../event/canonical.ts';
+import { splitList } from '../event/normalise.ts';
 import { momentText } from './moment.ts';
 import { canonicalNeedles, type Needles, passes } from './needles.ts';
 import { networkHas } from './network.ts';
@@ -54,7 +55,7 @@ function compile(query: Query, options: MatchOptions): Predicate {
       const { name } = query.field;
       const test = compileTest(query.test, options.nowMs);
       if (query.field.type === 'list' && query.test.kind !== 'present') {
-        return (record) => Object.hasOwn(record, name) && listItems(String(record[name])).some(test);
+        return (record) => Object.hasOwn(record, name) && splitList(String(record[name])).some(test);
       }
       return (record) => Object.hasOwn(record, name) && test(record[name]);
     }
@@ -122,13 +123,6 @@ function compares<T extends number | string>(left: T, comparison: Comparison, ri
     default:
       return comparison satisfies never;
   }
-}
-
-/** A list's texts: joined with commas, in which a comma or backslash has a backslash before it. */
-function listItems(joined: string): string[] {
-  if (!joined.includes('\\')) return joined.split(',');
-  const items = joined.match(/(?:[^,\\]|\\.)+/gs) ?? [];
-  return items.map((item) => item.replace(/\\(.)/gs, '$1'));
 }
 
 /** The parts between wildcards, each at its first place after the one before: no backtracking. */

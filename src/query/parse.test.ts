@@ -130,6 +130,8 @@ test('parseQuery says where, what is wrong and what was expected', () => {
     ['since:yesterday', 7, 'expected a time'],
     ['since:2026-02-30', 7, 'expected a time'],
     ['since>5m', 6, 'expected ":"'],
+    ['a\u0000', 2, 'control character'],
+    ['user:\ud800', 6, 'half a character'],
     ['status>*', 8, 'stands after ":" only'],
   ] as const) {
     const message = problem(text);

@@ -38,6 +38,8 @@ class Problem extends Error {
   }
 }
 
+/** Control characters other than white space, and halves of surrogate pairs. */
+const UNUSABLE = /[^\P{Cc}\s]|\p{Cs}/u;
 const SPACE = /\s*/y;
 const FIELD_AND_OPERATOR = /([@A-Za-z_][A-Za-z0-9_.@-]*)(:|<=|>=|!=|<|>|=)/y;
 const RUN = /[^\s"()]+/y;
@@ -60,6 +62,10 @@ class Parser {
     const bytes = Buffer.byteLength(this.#text);
     if (bytes > QUERY_BYTES_MAX) {
       throw new Problem(0, `it is ${bytes} bytes long`, `at most ${QUERY_BYTES_MAX}`);
+    }
+    const unusable = this.#text.search(UNUSABLE);
+    if (unusable >= 0) {
+      throw new Problem(unusable, 'this is a control character or half a character', 'text');
     }
     this.#skip(SPACE);
     if (this.#at === this.#text.length) return { kind: 'everything' };
