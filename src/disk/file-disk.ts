@@ -52,6 +52,7 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
 };
 
 const OVERWRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 export class FileDisk implements Disk {
   /** Directories whose own name is known to be durable: made, or synced in their parent, by this object. */
@@ -94,7 +95,7 @@ export class FileDisk implements Disk {
     attempt('replace file', path, () => {
       // The directory's descriptor is open from before the first change until after its flush: an error of writing the
       // directory is reported to descriptors that were open when it happened, and may be gone for later ones.
-      const directory = openSync(dirname(path), constants.O_RDONLY);
+      const directory = openSync(dirname(path), DIRECTORY_FLAGS);
       try {
         try {
           const fd = openSync(temporary, OVERWRITE_FLAGS, FILE_MODE);
@@ -300,7 +301,7 @@ function readFully(fd: number, buffer: Uint8Array, position: number): number {
 }
 
 function syncDirectoryNow(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY);
+  const fd = openSync(path, DIRECTORY_FLAGS);
   try {
     fsyncSync(fd);
   } finally {

@@ -55,10 +55,11 @@ export class SimulatedNames {
     return node;
   }
 
-  directoryAt(path: string, action: string): SimulatedDirectory {
+  /** Errors name the path that the program asked for. */
+  directoryAt(path: string, action: string, asked = path): SimulatedDirectory {
     const node = this.nodeAt(path, action);
-    if (node === undefined) throw diskError('ENOENT', action, path);
-    if (node instanceof SimulatedFile) throw diskError('ENOTDIR', action, path);
+    if (node === undefined) throw diskError('ENOENT', action, asked);
+    if (node instanceof SimulatedFile) throw diskError('ENOTDIR', action, asked);
     return node;
   }
 
@@ -66,7 +67,7 @@ export class SimulatedNames {
   placeOf(path: string, action: string): Place {
     const absolute = posix.resolve('/', path);
     return {
-      directory: this.directoryAt(posix.dirname(absolute), action),
+      directory: this.directoryAt(posix.dirname(absolute), action, path),
       name: posix.basename(absolute),
     };
   }
