@@ -1,0 +1,65 @@
+// `portledger tail`: records from now on, as they become durable. Where the connection is lost it is made again, and the
+// gap is said: what arrived meanwhile can be found with `search`, and must not be missed silently.
+
+import type { Command } from 'commander';
+import { examples } from './command-line.ts';
+import type { ExitCode, Invocation } from './invocation.ts';
+import { type OutputRecord, RecordTable } from './record-table.ts';
+import { ROUTES } from './routes.ts';
+import { QUERY_HELP } from './search.ts';
+import { addServerOptions, findServer, type ServerOptions } from './server-address.ts';
+import { ConnectionLost, ServerClient } from './server-client.ts';
+
+const RECONNECT_MS = 2000;
+const RECONNECTS_MAX = 30;
+
+export interface TailOptions extends ServerOptions {
+  readonly ledger?: string;
+  readonly json?: boolean;
+}
+
+export function define(command: Command, invocation: Invocation): void {
+  addServerOptions(
+    command
+      .description('Follow records as they arrive. Ends with Ctrl-C.')
+      .argument('[query...]', 'what to show; nothing shows everything')
+      .option('--ledger <name>', 'the ledger to follow (default: all but custody)'),
+  )
+    .option('--json', 'print one JSON record a line')
+    .addHelpText(
+      'after',
+      QUERY_HELP + examples('portledger tail outcome:failure', 'portledger tail --json port:8443 | jq .'),
+    )
+    .action(async (words: string[], options: TailOptions) => {
+      invocation.exitCode = await tail(words.join(' '), options, invocation);
+    });
+}
+
+export async function tail(query: string, options: TailOptions, invocation: Invocation): Promise<ExitCode> {
+  const stop = AbortSignal.any([invocation.interrupted, invocation.out.closed]);
+  using client = new ServerClient(findServer(options, invocation));
+  const table = new RecordTable(invocation.out);
+  let connected = false;
+  for (let lost = 0; !stop.aborted; ) {
+    try {
+      const wanted = { path: ROUTES.tail, query: { q: query, ledger: options.ledger }, signal: stop };
+      for await (const line of client.lines(wanted)) {
+        connected = true;
+        lost = 0;
+        if (options.json) await invocation.out.write(Buffer.concat([line, Buffer.from('\n')]));
+        else await table.print([JSON.parse(line.toString('utf8')) as OutputRecord]);
+      }
+      // The server ended the stream: it is stopping.
+      throw new ConnectionLost(`Cannot follow ${client.address.url.origin}: the server ended the stream.`);
+    } catch (error) {
+      if (stop.aborted) break;
+      if (!(error instanceof ConnectionLost) || !connected || lost === RECONNECTS_MAX) throw error;
+      lost += 1;
+      await invocation.err.line(
+        `portledger: connection lost, trying again; records that arrive meanwhile are not shown here (find them with search).`,
+      );
+      await invocation.sleep(RECONNECT_MS, stop);
+    }
+  }
+  return 0;
+}
