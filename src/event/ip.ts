@@ -3,6 +3,7 @@
 
 /** The address as it is written in records, or undefined where the text is not an address. */
 export function normaliseIp(text: string): string | undefined {
+  if (V4.test(text)) return text;
   const bytes = parseIp(text);
   return bytes === undefined ? undefined : formatIp(bytes);
 }
@@ -18,6 +19,8 @@ export function parseIp(text: string): Uint8Array<ArrayBuffer> | undefined {
   const bytes = parseV6(zone === -1 ? text : text.slice(0, zone));
   return bytes !== undefined && isV4Mapped(bytes) ? bytes.slice(12) : bytes;
 }
+
+const V4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
 // The longest address is 45 characters; interface names are at most 15.
 const TEXT_MAX = 64;
@@ -37,16 +40,7 @@ export function formatIp(bytes: Uint8Array): string {
 }
 
 function parseV4(text: string): Uint8Array<ArrayBuffer> | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (match === null) return undefined;
-  const bytes = new Uint8Array(4);
-  for (let octet = 0; octet < 4; octet++) {
-    const digits = match[octet + 1]!;
-    const value = Number(digits);
-    if (value > 255 || (digits.length > 1 && digits.startsWith('0'))) return undefined;
-    bytes[octet] = value;
-  }
-  return bytes;
+  return V4.test(text) ? Uint8Array.from(text.split('.'), Number) : undefined;
 }
 
 function parseV6(text: string): Uint8Array<ArrayBuffer> | undefined {
