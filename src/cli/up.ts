@@ -3,7 +3,6 @@
 
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { LedgerError } from '../ledger/ledger.ts';
 import { CommandError } from './command-error.ts';
 import { examples } from './command-line.ts';
 import { type Config, parseConfig } from './config.ts';
@@ -13,7 +12,7 @@ import { type RunningInstallation, type StartInstallation, startInstallation } f
 import type { ExitCode, Invocation } from './invocation.ts';
 import { type ListenAddress, parseListenAddress, parseListenOption } from './option-values.ts';
 import { formatReadyFile, type ReadyFile } from './ready-file.ts';
-import { runningServer, SERVER_FILE } from './server-address.ts';
+import { SERVER_FILE } from './server-address.ts';
 
 const LISTEN_DEFAULT = '127.0.0.1:8420';
 
@@ -74,23 +73,18 @@ export async function up(
     for (const path of readyFiles) invocation.disk.remove(path);
   };
 
-  let installation: RunningInstallation;
-  try {
-    installation = await start(
-      {
-        directories,
-        listen: options.listen ?? parseListenAddress(config.listen ?? LISTEN_DEFAULT)!,
-        autoPorts: options.autoPorts ?? config.autoPorts ?? false,
-        passphrase: passphraseFile === undefined ? undefined : readPassphrase(invocation, passphraseFile),
-        // What a killed process left behind must not look like this one being ready. Not before the lock is held: until
-        // then they may belong to a server that runs.
-        onLocked: removeReadyFiles,
-      },
-      invocation,
-    );
-  } catch (error) {
-    throw explainLocked(error, directories, invocation);
-  }
+  const installation = await start(
+    {
+      directories,
+      listen: options.listen ?? parseListenAddress(config.listen ?? LISTEN_DEFAULT)!,
+      autoPorts: options.autoPorts ?? config.autoPorts ?? false,
+      passphrase: passphraseFile === undefined ? undefined : readPassphrase(invocation, passphraseFile),
+      // What a killed process left behind must not look like this one being ready. Not before the lock is held: until
+      // then they may belong to a server that runs.
+      onLocked: removeReadyFiles,
+    },
+    invocation,
+  );
   try {
     const ready: ReadyFile = {
       api: installation.api,
@@ -131,17 +125,6 @@ function readyFilePath(path: string, invocation: Invocation): string {
   }
   invocation.disk.makeDirectory(dirname(absolute));
   return absolute;
-}
-
-/** Who holds the lock, where that is known: the file that says so may be older than the lock. */
-function explainLocked(error: unknown, directories: Directories, invocation: Invocation): unknown {
-  if (!(error instanceof LedgerError) || error.code !== 'locked') return error;
-  const other = runningServer(directories, invocation);
-  if (other === undefined) return error;
-  return new CommandError(
-    `Cannot start on ${directories.data}: process ${other.pid} serves it at ${other.api}, expected no other server. Stop that one first, or name another --data.`,
-    error,
-  );
 }
 
 async function greet(
