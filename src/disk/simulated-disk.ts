@@ -128,6 +128,8 @@ export class SimulatedDisk implements Disk {
 
   /** Completes all background syncs and calls their `done`, and those of the syncs that these begin. */
   drainBackground(): void {
+    // Nobody is there to be told.
+    if (!this.#process.isAlive) return;
     do {
       this.#runBackground(Number.POSITIVE_INFINITY);
       this.#report();

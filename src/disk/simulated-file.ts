@@ -11,12 +11,24 @@ import type { SeededRandom } from './seeded-random.ts';
 
 export const SECTOR_BYTES = 512;
 
+/** How many sizes since the last sync are told apart; beyond that, appends run together into one range. */
+const SIZES_MAX = 16;
+
 /** How many earlier contents of a sector may turn up after a crash. The one on the platter is always among them. */
 const PASTS_MAX = 4;
 
 /** What becomes of changes that were not synced when the power goes. */
-export const SURVIVALS = ['nothing', 'everything', 'prefix', 'some'] as const;
-export type Survival = (typeof SURVIVALS)[number];
+export type Survival = 'nothing' | 'everything' | 'prefix' | 'some';
+
+/** Where nobody says which: mostly the ones that leave a mixture. */
+export function randomSurvival(random: SeededRandom): Survival {
+  return random.pick(['nothing', 'everything', 'prefix', 'prefix', 'some', 'some', 'some', 'some']);
+}
+
+/** How likely a change is to survive where `some` do: nearly none, nearly all, or anything between. */
+export function randomLikelihood(random: SeededRandom): number {
+  return random.pick([0.1, 0.5, 0.5, 0.9]);
+}
 
 interface SectorPast {
   /** Oldest first, the platter's own first of all; undefined stands for zeros. */
@@ -97,8 +109,7 @@ export class SimulatedFile {
     this.#bytes.set(bytes, position);
     if (end > this.#size) {
       const last = this.#sizes.at(-1) as SizeRange;
-      // One range for a file that is appended to, however often; but the platter's own size stays by itself.
-      if (this.#sizes.length > 1 && last.to === this.#size) last.to = end;
+      if (this.#sizes.length >= SIZES_MAX && last.to === this.#size) last.to = end;
       else this.#sizes.push({ from: this.#size, to: end });
       this.#size = end;
     }
@@ -150,7 +161,7 @@ export class SimulatedFile {
     const size = this.#crashedSize(random, survival);
     const found = new Uint8Array(size);
     found.set(this.#bytes.subarray(0, Math.min(size, this.#size)));
-    const likelihood = random.pick([0.05, 0.5, 0.95]);
+    const likelihood = randomLikelihood(random);
     const firstLost = random.below(this.#pasts.size + 1);
     let nth = 0;
     for (const [sector, past] of this.#pasts) {
@@ -164,8 +175,9 @@ export class SimulatedFile {
       const content = survival === 'some' ? random.pick(past.contents) : past.contents[0];
       const start = sector * SECTOR_BYTES;
       const room = found.subarray(start, start + SECTOR_BYTES);
-      if (content === undefined) room.fill(0);
-      else room.set(content.subarray(0, room.length));
+      // The last sector of a file is kept without the zeros that follow.
+      room.fill(0);
+      if (content !== undefined) room.set(content.subarray(0, room.length));
     }
     return new SimulatedFile(found);
   }
@@ -173,8 +185,9 @@ export class SimulatedFile {
   #crashedSize(random: SeededRandom, survival: Survival): number {
     if (survival === 'nothing') return (this.#sizes[0] as SizeRange).to;
     if (survival === 'everything') return this.#size;
+    // Anything between is legal; but holes need the size to have arrived, and most mistakes are at the ends.
+    if (random.chance(0.5)) return this.#size;
     const { from, to } = random.pick(this.#sizes);
-    // The ends are where the mistakes are; but anything between is legal.
     return random.pick([from, to, from + random.below(to - from + 1)]);
   }
 

@@ -10,7 +10,7 @@
 import { posix } from 'node:path';
 import { diskError } from './disk-error.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import { SimulatedFile, SURVIVALS, type Survival } from './simulated-file.ts';
+import { randomLikelihood, randomSurvival, SimulatedFile, type Survival } from './simulated-file.ts';
 
 export type SimulatedNode = SimulatedFile | SimulatedDirectory;
 
@@ -132,7 +132,7 @@ export class SimulatedNames {
 
   /** The names, and the files they lead to, as they are found after the power came back. */
   crashed(random: SeededRandom, forced?: Survival): SimulatedNames {
-    const kept = this.#keptChanges(random, forced ?? random.pick(SURVIVALS));
+    const kept = this.#keptChanges(random, forced ?? randomSurvival(random));
     const foundNames = new Map<SimulatedDirectory, Map<string, SimulatedNode>>();
     const namesOf = (directory: SimulatedDirectory): Map<string, SimulatedNode> => {
       let names = foundNames.get(directory);
@@ -154,7 +154,7 @@ export class SimulatedNames {
         if (copy === undefined) {
           copy =
             node instanceof SimulatedFile
-              ? node.crashed(random, forced ?? random.pick(SURVIVALS))
+              ? node.crashed(random, forced ?? randomSurvival(random))
               : new SimulatedDirectory();
           copies.set(node, copy);
           if (node instanceof SimulatedDirectory) fill(node, copy as SimulatedDirectory);
@@ -169,7 +169,7 @@ export class SimulatedNames {
 
   #keptChanges(random: SeededRandom, survival: Survival): Set<NameChange> {
     const kept = new Set<NameChange>();
-    const likelihood = random.pick([0.05, 0.5, 0.95]);
+    const likelihood = randomLikelihood(random);
     const firstLost = random.below(this.#waiting.size + 1);
     let nth = 0;
     for (const change of this.#waiting) {
