@@ -36,7 +36,7 @@ export function define(command: Command, invocation: Invocation): void {
       )
       .argument('[query...]', 'what to find; nothing finds everything')
       .option('-n, --limit <n>', 'stop after so many records', parseCount, LIMIT_DEFAULT)
-      .option('--ledger <name>', 'the ledger to search (default: all but custody)'),
+      .option('--ledger <name>', 'the ledger to search (default: access)'),
   )
     .option('--json', 'print one JSON record a line')
     .addHelpText(

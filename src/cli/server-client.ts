@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { getCACertificates } from 'node:tls';
 import { CommandError, messageOf } from './command-error.ts';
 import type { ServerAddress } from './server-address.ts';
 
@@ -22,6 +23,8 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal;
+  /** Called when the server has begun to answer, which for a stream may be long before its first line. */
+  readonly onAnswer?: () => void;
 }
 
 /** The server answered, with something other than success. */
@@ -49,7 +52,7 @@ export class ServerClient implements Disposable {
     this.address = address;
     this.#agent = new Agent({
       keepAlive: true,
-      ...(address.ca === undefined ? {} : { ca: address.ca }),
+      ca: address.ca ?? [...getCACertificates('bundled'), ...getCACertificates('system')],
     });
   }
 
@@ -74,6 +77,7 @@ export class ServerClient implements Disposable {
   /** The lines of a streamed answer, without their line ends; blank lines, which keep a stream alive, are left out. */
   async *lines(wanted: ApiRequest): AsyncGenerator<Buffer> {
     const answer = await this.#send(wanted);
+    wanted.onAnswer?.();
     let pending: Buffer[] = [];
     let pendingBytes = 0;
     try {
@@ -209,9 +213,9 @@ const LASTING_CODES = new Set(['ENOTFOUND', 'EACCES', 'EINVAL']);
 function connectionError(error: Error, url: URL, signal: AbortSignal | undefined): Error {
   if (signal?.aborted) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code)) {
+  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE|INVALID_(CA|PURPOSE)|PATH_LENGTH/.test(code)) {
     return new CommandError(
-      `Cannot trust ${url.origin}: its certificate does not verify (${messageOf(error)}), expected one from a trusted CA for this name. Give the CA of the installation with --ca.`,
+      `Cannot trust ${url.origin}: its certificate does not verify (${code}), expected one from a trusted CA for this name. Give the CA of the installation with --ca.`,
       error,
     );
   }

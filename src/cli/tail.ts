@@ -8,7 +8,7 @@ import { type OutputRecord, RecordTable } from './record-table.ts';
 import { ROUTES } from './routes.ts';
 import { QUERY_HELP } from './search.ts';
 import { addServerOptions, findServer, type ServerOptions } from './server-address.ts';
-import { ConnectionLost, ServerClient } from './server-client.ts';
+import { ConnectionLost, ServerClient, ServerRefusal } from './server-client.ts';
 
 const RECONNECT_MS = 2000;
 const RECONNECTS_MAX = 30;
@@ -23,7 +23,7 @@ export function define(command: Command, invocation: Invocation): void {
     command
       .description('Follow records as they arrive. Ends with Ctrl-C.')
       .argument('[query...]', 'what to show; nothing shows everything')
-      .option('--ledger <name>', 'the ledger to follow (default: all but custody)'),
+      .option('--ledger <name>', 'the ledger to follow (default: access)'),
   )
     .option('--json', 'print one JSON record a line')
     .addHelpText(
@@ -42,10 +42,16 @@ export async function tail(query: string, options: TailOptions, invocation: Invo
   let connected = false;
   for (let lost = 0; !stop.aborted; ) {
     try {
-      const wanted = { path: ROUTES.tail, query: { q: query, ledger: options.ledger }, signal: stop };
-      for await (const line of client.lines(wanted)) {
-        connected = true;
-        lost = 0;
+      const lines = client.lines({
+        path: ROUTES.tail,
+        query: { q: query, ledger: options.ledger },
+        signal: stop,
+        onAnswer: () => {
+          connected = true;
+          lost = 0;
+        },
+      });
+      for await (const line of lines) {
         if (options.json) await invocation.out.write(Buffer.concat([line, Buffer.from('\n')]));
         else await table.print([JSON.parse(line.toString('utf8')) as OutputRecord]);
       }
@@ -53,13 +59,19 @@ export async function tail(query: string, options: TailOptions, invocation: Invo
       throw new ConnectionLost(`Cannot follow ${client.address.url.origin}: the server ended the stream.`);
     } catch (error) {
       if (stop.aborted) break;
-      if (!(error instanceof ConnectionLost) || !connected || lost === RECONNECTS_MAX) throw error;
+      if (!mayComeBack(error) || !connected || lost === RECONNECTS_MAX) throw error;
       lost += 1;
-      await invocation.err.line(
-        `portledger: connection lost, trying again; records that arrive meanwhile are not shown here (find them with search).`,
-      );
+      if (lost === 1) {
+        await invocation.err.line(
+          'portledger: connection lost, trying again; records that arrive meanwhile are not shown here (find them with search).',
+        );
+      }
       await invocation.sleep(RECONNECT_MS, stop);
     }
   }
   return 0;
+}
+
+function mayComeBack(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof ServerRefusal && error.status === 503);
 }
