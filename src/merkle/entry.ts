@@ -6,6 +6,7 @@
 
 import { hash } from 'node:crypto';
 import type { ProblemFound } from '../bytes/problem.ts';
+import { SALT_BYTES } from '../event/batch.ts';
 import { ENTRY_BYTES_MAX } from './tiles.ts';
 
 export const ENTRY_KIND = { record: 0x01, quarantined: 0x02, control: 0x10 } as const;
@@ -13,7 +14,6 @@ export type EntryKind = keyof typeof ENTRY_KIND;
 /** The kinds whose content is disclosed with a salt. */
 export type CommittedKind = Exclude<EntryKind, 'control'>;
 
-export const SALT_BYTES = 32;
 export const COMMITMENT_BYTES = 32;
 
 export type Entry =

@@ -12,8 +12,16 @@
 
 import { encodeBase64, parseBase64 } from '../bytes/base64.ts';
 import { isProblem, type ProblemFound } from '../bytes/problem.ts';
+import { SALT_BYTES } from '../event/batch.ts';
 import { openCheckpoint, parseWholeNumber } from './checkpoint.ts';
-import { commitment, ENTRY_KIND, type EntryKind, encodeEntry, entryKind, SALT_BYTES } from './entry.ts';
+import {
+  type CommittedKind,
+  commitment,
+  ENTRY_KIND,
+  type EntryKind,
+  encodeEntry,
+  entryKind,
+} from './entry.ts';
 import { HASH_BYTES, leafHash } from './hashes.ts';
 import { NOTE_BYTES_MAX, type VerifierKey } from './note.ts';
 import { verifyInclusion } from './verify-proofs.ts';
@@ -88,11 +96,7 @@ export function parseProofFile(file: Uint8Array): ProofFile | ProblemFound {
 }
 
 /** The disclosure of a committed entry: what goes into `extra`. */
-export function discloseCommitted(
-  kind: 'record' | 'quarantined',
-  salt: Uint8Array,
-  bytes: Uint8Array,
-): Buffer {
+export function discloseCommitted(kind: CommittedKind, salt: Uint8Array, bytes: Uint8Array): Buffer {
   if (salt.length !== SALT_BYTES) {
     throw new RangeError(`Cannot disclose entry: salt has ${salt.length} bytes, expected ${SALT_BYTES}`);
   }
