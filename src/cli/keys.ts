@@ -35,10 +35,10 @@ export function define(command: Command, invocation: Invocation): void {
         'Make a new root key and wrap every live epoch key with it. Backups of the old root key stay able to open old ' +
           'copies of the wrapped keys: destroy them too.',
       )
-      .option('--passphrase-file <file>', 'the present passphrase, where there is one and no server runs')
+      .option('--passphrase-file <file>', 'the present passphrase, where there is one')
       .option(
         '--new-passphrase-file <file>',
-        'protect the new root key with this passphrase (default: a key file)',
+        'protect the new root key with this passphrase; only while no server runs (default: a key file)',
       ),
   )
     .option('--json', 'print the result as JSON')
@@ -86,16 +86,20 @@ function mustAskServer(options: ServerOptions, invocation: Invocation): boolean 
   return runningServer(resolveDirectories(options, invocation), invocation) !== undefined;
 }
 
+/** A passphrase does not travel: what the server is to start with next is set where it is, while it is stopped. */
 async function rotateAtServer(
   newPassphrase: string | undefined,
   options: ServerOptions,
   invocation: Invocation,
 ): Promise<Rotated> {
+  if (newPassphrase !== undefined) {
+    throw new CommandError(
+      'Cannot set a passphrase while the server runs: expected it to be stopped. Stop it, run this on its host, and start it with --passphrase-file.',
+    );
+  }
   using client = new ServerClient(findServer(options, invocation));
-  return (await client.json({
-    method: 'POST',
-    path: ROUTES.rotateKeys,
-    headers: { 'content-type': 'application/json' },
-    body: Buffer.from(JSON.stringify(newPassphrase === undefined ? {} : { newPassphrase })),
-  })) as Rotated;
+  const answer = (await client.json({ method: 'POST', path: ROUTES.rotateKeys })) as {
+    readonly rotated: Rotated;
+  };
+  return answer.rotated;
 }

@@ -7,7 +7,6 @@ export const ROUTES = {
   ledgers: 'api/v1/ledgers',
   tokens: 'api/v1/tokens',
   token: (id: string): string => `api/v1/tokens/${encodeURIComponent(id)}`,
-  proof: (ledger: string, index: number): string =>
-    `api/v1/ledgers/${encodeURIComponent(ledger)}/proofs/${index}`,
+  proof: (ledger: string, index: number): string => `api/v1/prove/${encodeURIComponent(ledger)}/${index}`,
   rotateKeys: 'api/v1/keys/rotate',
 } as const;

@@ -79,6 +79,9 @@ export function isDirect(options: ServerOptions, invocation: Invocation): boolea
   return runningServer(resolveDirectories(options, invocation), invocation) === undefined;
 }
 
+/** The server answers up to so many in one request; more are asked for from where the last answer ended. */
+const PAGE_MAX = 10_000;
+
 async function* searchServer(
   query: string,
   options: SearchOptions,
@@ -86,11 +89,21 @@ async function* searchServer(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   using client = new ServerClient(findServer(options, invocation));
-  yield* client.lines({
-    path: ROUTES.search,
-    query: { q: query, limit: String(options.limit), ledger: options.ledger },
-    signal,
-  });
+  let cursor: string | undefined;
+  for (let left = options.limit; left > 0; ) {
+    const limit = Math.min(left, PAGE_MAX);
+    let found = 0;
+    let last: Buffer | undefined;
+    const wanted = { q: query, limit: String(limit), ledger: options.ledger, cursor };
+    for await (const line of client.lines({ path: ROUTES.search, query: wanted, signal })) {
+      found += 1;
+      last = line;
+      yield line;
+    }
+    left -= found;
+    if (found < limit || left === 0) return;
+    cursor = String((JSON.parse(last!.toString('utf8')) as OutputRecord)['ledger.index']);
+  }
 }
 
 async function* searchDirectly(
