@@ -10,7 +10,7 @@
 //
 // Custody entries are ordinary records (`record.kind` custody), so they are searched, exported and proved like any other.
 
-import type { RecordBatch } from '../event/batch.ts';
+import { encodeRecords } from '../event/batch-encoder.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
 export interface Actor {
@@ -44,8 +44,6 @@ export interface Ending {
 
 export interface CustodyJournalOptions {
   readonly ledger: Ledger;
-  /** One JSON object to a batch of one record, as for any sender. */
-  readonly encode: (json: Buffer, context: { ingested: string; observer: string }) => RecordBatch;
   readonly now: () => number;
 }
 
@@ -91,11 +89,11 @@ export class CustodyJournal {
 
   /** One custody record; resolves with its index once it is durable. */
   async append(fields: Readonly<Record<string, string>>): Promise<number> {
-    const { ledger, encode, now } = this.#options;
+    const { ledger, now } = this.#options;
     const time = new Date(now()).toISOString();
     const ingested = `${time.slice(0, -1)}000000Z`;
     const record = { '@timestamp': ingested, 'record.kind': 'custody', ...fields };
-    const batch = encode(Buffer.from(JSON.stringify(record)), { ingested, observer: OBSERVER });
+    const batch = encodeRecords([record], { ingested, observer: OBSERVER });
     if (batch.starts.length !== 1) {
       throw new CustodyError(
         `Cannot write custody entry: its record was refused (${batch.quarantined[0]?.reason ?? 'no reason'}), expected it to be acceptable.`,

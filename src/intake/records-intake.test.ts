@@ -4,13 +4,11 @@ import { LedgerError } from '../ledger/ledger.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { RecordsIntake } from './records-intake.ts';
 import { MemoryLedger } from './testing/memory-ledger.ts';
-import { encodeDocument, encodeLines } from './testing/plain-encoder.ts';
 
 function intake() {
   const ledger = new MemoryLedger('access');
-  const encoders = { ndjson: encodeLines, json: encodeDocument };
   const now = () => Date.parse('2026-11-20T12:00:00Z');
-  return { ledger, intake: new RecordsIntake({ ledger, encoders, now }) };
+  return { ledger, intake: new RecordsIntake({ ledger, now }) };
 }
 
 const line = (user: string) => Buffer.from(`{"@timestamp":"2026-11-20T11:00:00Z","user.name":"${user}"}\n`);
@@ -52,6 +50,13 @@ test('identical bodies without a key are all kept; with a key they count once', 
   await door.accept(request(line('alice'), 'k1', 'other'));
   assert.equal(ledger.entries.length, 4, 'keys belong to their principal');
   assert.equal(door.sources.list()[0]?.records, 3, 'replays are not counted');
+});
+
+test('a body without any item adds nothing', async () => {
+  const { ledger, intake: door } = intake();
+  const accepted = await door.accept({ ...request(Buffer.from(' [] ')), format: 'json' });
+  assert.equal(accepted.count, 0);
+  assert.equal(ledger.entries.length, 0);
 });
 
 test('concurrent retries join the first request, also in its failure', async () => {

@@ -9,20 +9,15 @@
 // Nothing here looks at single records; that happens once, in the encoder.
 
 import { hash } from 'node:crypto';
-import type { RecordBatch } from '../event/batch.ts';
-import type { RecordContext } from '../event/validate.ts';
+import { encodeJson, encodeNdjson } from '../event/batch-encoder.ts';
 import { type Accepted, type Ledger, LedgerError } from '../ledger/ledger.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { SourceCounters } from './source-counters.ts';
 
-export const BODY_FORMATS = ['json', 'ndjson'] as const;
-export type BodyFormat = (typeof BODY_FORMATS)[number];
-
-export type Encode = (body: Buffer, context: RecordContext) => RecordBatch;
+export type BodyFormat = 'json' | 'ndjson';
 
 export interface RecordsIntakeOptions {
   readonly ledger: Ledger;
-  readonly encoders: Readonly<Record<BodyFormat, Encode>>;
   /** ms since 1970. */
   readonly now: () => number;
   readonly bytesInFlightMax?: number;
@@ -80,10 +75,14 @@ export class RecordsIntake {
   }
 
   async #append(request: RecordsRequest, bodyDigest: Buffer | undefined): Promise<Accepted> {
-    const { ledger, encoders, now } = this.#options;
+    const { ledger, now } = this.#options;
     const { principal, idempotencyKey, body } = request;
     const ingested = `${new Date(now()).toISOString().slice(0, -1)}000000Z`;
-    const batch = encoders[request.format](body, { ingested, observer: principal });
+    const encode = request.format === 'json' ? encodeJson : encodeNdjson;
+    const batch = encode(body, { ingested, observer: principal });
+    if (batch.starts.length === 0 && batch.quarantined.length === 0) {
+      return { ledger: ledger.name, first: 0, count: 0, quarantined: [], replayed: false };
+    }
     const accepted = await ledger.append({
       principal,
       batch,

@@ -14,6 +14,8 @@ import { versionRank } from './tests-of-fields.ts';
 import type { Comparison, Glob, Query, Test } from './tree.ts';
 
 export interface Matcher {
+  /** Every record matches: there is no need to parse any. */
+  readonly matchesAll: boolean;
   mayMatch(canonical: Uint8Array): boolean;
   matches(record: FlatRecord): boolean;
 }
@@ -30,7 +32,11 @@ type Predicate = (record: FlatRecord) => boolean;
 export function compileMatcher(query: Query, options: MatchOptions): Matcher {
   const matches = compile(query, options);
   const needles: Needles = canonicalNeedles(query);
-  return { matches, mayMatch: (canonical) => passes(needles, canonical) };
+  return {
+    matches,
+    matchesAll: query.kind === 'everything',
+    mayMatch: (canonical) => passes(needles, canonical),
+  };
 }
 
 function compile(query: Query, options: MatchOptions): Predicate {
