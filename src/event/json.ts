@@ -136,9 +136,19 @@ function isNumberPart(code: number): boolean {
   return isDigit(code) || code === 0x2b || code === 0x2d || code === 0x2e || code === 0x65 || code === 0x45;
 }
 
-/** The text of a number that a double would round; in exponent notation nobody writes exact numbers. */
 function keepLongNumbers(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  if (typeof value !== 'number' || source === undefined || /[eE]/.test(source)) return value;
-  return source.replace(/\D/g, '').length > EXACT_DIGITS_MAX && String(value) !== source ? source : value;
+  return typeof value === 'number' && context?.source !== undefined
+    ? numberFromSource(context.source)
+    : value;
+}
+
+/**
+ * What a number's text stands for: the number, or the text itself where a double would round it. In exponent notation
+ * nobody writes exact numbers.
+ */
+export function numberFromSource(source: string): number | string {
+  const value = Number(source);
+  if (source.length <= EXACT_DIGITS_MAX || /[eE]/.test(source)) return value;
+  const digits = source.replace(/\D/g, '').length;
+  return digits > EXACT_DIGITS_MAX && String(value) !== source ? source : value;
 }

@@ -30,6 +30,7 @@ import {
   splitList,
   textProblem,
 } from './normalise.ts';
+import { normaliseTimestamp } from './timestamp.ts';
 
 /** What the receiver knows about every record of a request. */
 export interface RecordContext {
@@ -59,6 +60,20 @@ export const TEMPLATE_NAMES: ReadonlyMap<string, string> = new Map([
   ['dest_port', 'destination.port'],
   ['action', 'event.action'],
 ]);
+
+/** A context is ours; one that records could not hold is a mistake of the caller. */
+export function assertContext({ ingested, observer }: RecordContext): void {
+  if (normaliseTimestamp(ingested) !== ingested) {
+    throw new TypeError(
+      'Cannot accept records: the moment of acceptance is not in the form of records, expected UTC with nine digits.',
+    );
+  }
+  if (isAbsent(observer) || textProblem(observer) !== undefined || observer.length > LABEL_VALUE_MAX) {
+    throw new TypeError(
+      'Cannot accept records: the name of the observer is empty or not fit for a record, expected a short text.',
+    );
+  }
+}
 
 export function validateRecord(value: unknown, context: RecordContext): Validation {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -273,7 +288,7 @@ function checkName(name: string): void {
 }
 
 /** Labels are texts; lists become their canonical JSON. */
-function labelText(value: unknown): string | undefined | Refusal {
+export function labelText(value: unknown): string | undefined | Refusal {
   if (isAbsent(value)) return undefined;
   if (typeof value === 'string') return textProblem(value) ?? value;
   if (typeof value === 'boolean') return String(value);

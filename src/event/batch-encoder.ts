@@ -1,0 +1,370 @@
+// Requests to record batches: the hot path of every receiver.
+//
+// Two ways lead to a record. The plain path (parse-record.ts) defines what is accepted: parse, validate, write canonically.
+// The fast path recognises an item of a known shape (shape.ts), checks its values where they lie and copies them in
+// canonical order between prepared pieces. It only ever accepts what the plain path accepts, with the same bytes; in any
+// doubt the item takes the plain path, which also teaches the encoder new shapes. A property test holds the two together.
+//
+// Every byte of a request ends up in a record or in quarantine, except white space and the commas and brackets of a list.
+
+import { isUtf8 } from 'node:buffer';
+import { type QuarantinedItem, RECORD_BYTES_MAX, type RecordBatch } from './batch.ts';
+import { canonicalRecordText } from './canonical.ts';
+import { UTC } from './column.ts';
+import { NOT_VERBATIM, TIMESTAMP_BYTES, writePaddedUtc } from './in-place.ts';
+import { ITEM_BYTES_MAX, parseRecord } from './parse-record.ts';
+import { COLUMNS_MAX, FROM_INGESTED, FROM_OBSERVER, type Plan, ShapeTree } from './shape.ts';
+import { SlabWriter } from './slab.ts';
+import { assertContext, flowIdentifier, type RecordContext } from './validate.ts';
+
+/** One record a line; empty lines are skipped. */
+export function encodeNdjson(body: Uint8Array, context: RecordContext): RecordBatch {
+  return shared.encodeNdjson(body, context);
+}
+
+/** One record, or a list of records. */
+export function encodeJson(body: Uint8Array, context: RecordContext): RecordBatch {
+  return shared.encodeJson(body, context);
+}
+
+/** Records that are objects already, as parsers and sensors make them. */
+export function encodeRecords(records: readonly object[], context: RecordContext): RecordBatch {
+  return shared.encodeRecords(records, context);
+}
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+// Our fields that senders do not write (kind, moment, observer, flow) add about this much to each record.
+const ADDED_BYTES = 192;
+const RECORD_BYTES_TYPICAL = 512;
+
+const encoder = new TextEncoder();
+
+/** Keeps the shapes it has learned from one request to the next; results never depend on them. */
+export class BatchEncoder {
+  readonly #shapes = new ShapeTree();
+  #recognised = 0;
+
+  // The request at hand.
+  #body: Uint8Array = new Uint8Array(0);
+  #isUtf8 = false;
+  #context: RecordContext = { ingested: '', observer: '' };
+  #ingested: Uint8Array = new Uint8Array(0);
+  #observer: Uint8Array = new Uint8Array(0);
+  #slab = new SlabWriter(0, 0);
+  #quarantined: QuarantinedItem[] = [];
+  #position = 0;
+
+  // The item at hand: where each column's value is, in the body or elsewhere. Filled anew for every item, allocated once.
+  readonly #sources: Uint8Array[] = new Array<Uint8Array>(COLUMNS_MAX).fill(this.#body);
+  readonly #froms = new Int32Array(COLUMNS_MAX);
+  readonly #ends = new Int32Array(COLUMNS_MAX);
+  readonly #padded = new Uint8Array(COLUMNS_MAX * TIMESTAMP_BYTES);
+  #text = new Uint8Array(4 * RECORD_BYTES_MAX);
+
+  /** How many items took the fast path so far. */
+  get recognised(): number {
+    return this.#recognised;
+  }
+
+  encodeNdjson(body: Uint8Array, context: RecordContext): RecordBatch {
+    this.#begin(body, context, body.length);
+    this.#isUtf8 = isUtf8(body);
+    const bytes = this.#body;
+    let at = skipSpace(bytes, afterByteOrderMark(bytes));
+    while (at < bytes.length) {
+      const end = this.#recognise(at);
+      const next = end === NOT_VERBATIM ? NOT_VERBATIM : afterLine(bytes, end);
+      if (next !== NOT_VERBATIM && this.#emit()) {
+        at = next;
+      } else {
+        const lineFeed = bytes.indexOf(LINE_FEED, at);
+        const to = lineFeed === -1 ? bytes.length : lineFeed;
+        this.#encodePlainly(bytes.subarray(at, to));
+        at = to;
+      }
+      at = skipSpace(bytes, at);
+    }
+    return this.#finish();
+  }
+
+  encodeJson(body: Uint8Array, context: RecordContext): RecordBatch {
+    this.#begin(body, context, body.length);
+    this.#isUtf8 = isUtf8(body);
+    const bytes = this.#body;
+    const from = skipSpace(bytes, afterByteOrderMark(bytes));
+    if (bytes[from] === OPEN_BRACKET) this.#encodeList(from + 1);
+    else if (from < bytes.length) this.#encodeItem(from, bytes.length);
+    return this.#finish();
+  }
+
+  encodeRecords(records: readonly object[], context: RecordContext): RecordBatch {
+    this.#begin(this.#text, context, records.length * RECORD_BYTES_TYPICAL);
+    this.#isUtf8 = true;
+    for (const record of records) {
+      const text = jsonText(record);
+      if (text === undefined) {
+        this.#quarantine(
+          this.#text.subarray(0, 0),
+          'The item cannot be written as JSON, expected a plain object.',
+        );
+        continue;
+      }
+      // A UTF-16 unit is at most three bytes of UTF-8.
+      if (text.length * 3 > this.#text.length) this.#text = new Uint8Array(text.length * 3);
+      const length = encoder.encodeInto(text, this.#text).written;
+      this.#body = this.#text.subarray(0, length);
+      this.#encodeItem(0, length);
+    }
+    return this.#finish();
+  }
+
+  #begin(body: Uint8Array, context: RecordContext, bytesExpected: number): void {
+    assertContext(context);
+    // Not a Buffer: a second hidden class would make every byte access in the loops below polymorphic.
+    this.#body = Buffer.isBuffer(body) ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength) : body;
+    this.#context = context;
+    this.#ingested = encoder.encode(JSON.stringify(context.ingested).slice(1, -1));
+    this.#observer = encoder.encode(JSON.stringify(context.observer).slice(1, -1));
+    const records = Math.ceil(bytesExpected / RECORD_BYTES_TYPICAL);
+    this.#slab = new SlabWriter(bytesExpected + records * ADDED_BYTES, records);
+    this.#quarantined = [];
+    this.#position = 0;
+  }
+
+  #finish(): RecordBatch {
+    const batch = this.#slab.finish(this.#quarantined);
+    // Nothing of a request may outlive it here: the slab's buffer is about to be transferred.
+    this.#slab = new SlabWriter(0, 0);
+    this.#body = this.#ingested;
+    this.#sources.fill(this.#ingested);
+    return batch;
+  }
+
+  #encodeList(from: number): void {
+    const bytes = this.#body;
+    let at = skipSpace(bytes, from);
+    let isOpen = bytes[at] !== CLOSE_BRACKET;
+    while (isOpen) {
+      at = skipSpace(bytes, at);
+      let end = this.#recognise(at);
+      const isWhole = end !== NOT_VERBATIM && isListItemEnd(bytes, end);
+      if (!isWhole || !this.#emit()) {
+        end = endOfListItem(bytes, at);
+        this.#encodePlainly(bytes.subarray(at, end));
+      }
+      at = skipSpace(bytes, end);
+      isOpen = bytes[at] === COMMA;
+      if (isOpen) at++;
+    }
+    if (bytes[at] !== CLOSE_BRACKET) {
+      this.#quarantine(bytes.subarray(at), 'The list of items has no end, expected "]". Was it cut short?');
+      return;
+    }
+    at = skipSpace(bytes, at + 1);
+    if (at < bytes.length) {
+      this.#quarantine(bytes.subarray(at), 'Something follows the list of items, expected nothing.');
+    }
+  }
+
+  #encodeItem(from: number, to: number): void {
+    const end = this.#recognise(from);
+    const isWhole = end !== NOT_VERBATIM && skipSpace(this.#body, end) === to;
+    if (!isWhole || !this.#emit()) this.#encodePlainly(this.#body.subarray(from, to));
+  }
+
+  #encodePlainly(item: Uint8Array): void {
+    const result = parseRecord(item, this.#context);
+    this.#shapes.earn();
+    if (!result.ok) {
+      this.#quarantine(item, result.reason);
+      return;
+    }
+    const text = canonicalRecordText(result.record);
+    const start = this.#slab.reserve(text.length * 3);
+    const { written } = encoder.encodeInto(text, this.#slab.bytes.subarray(start));
+    this.#slab.commit(start, start + written);
+    this.#position++;
+    this.#shapes.learn(item, result.record);
+  }
+
+  #quarantine(raw: Uint8Array, reason: string): void {
+    this.#quarantined.push({ position: this.#position++, reason, raw: raw.slice() });
+  }
+
+  #plan: Plan | undefined;
+
+  /** Walks the tree of shapes along the item that begins at `from`; where it ends, or NOT_VERBATIM. */
+  #recognise(from: number): number {
+    const bytes = this.#body;
+    const limit = bytes.length;
+    let node = this.#shapes.root.next(bytes, from, limit);
+    let at = from;
+    for (let depth = 0; node !== undefined; depth++) {
+      at += node.piece.length;
+      const column = node.column;
+      if (column === undefined) {
+        this.#plan = node.plan;
+        return at - from <= ITEM_BYTES_MAX ? at : NOT_VERBATIM;
+      }
+      let end = column.endOfVerbatim(bytes, at, limit, this.#isUtf8);
+      if (end === NOT_VERBATIM) {
+        end = column.translate(bytes, at, limit);
+        if (end === NOT_VERBATIM) return NOT_VERBATIM;
+        this.#place(depth, column.translation, 0, column.translation.length);
+      } else if (column.check === UTC && end - at < TIMESTAMP_BYTES) {
+        const slot = depth * TIMESTAMP_BYTES;
+        writePaddedUtc(bytes, at, end, this.#padded, slot);
+        this.#place(depth, this.#padded, slot, slot + TIMESTAMP_BYTES);
+      } else {
+        this.#place(depth, bytes, at, end);
+      }
+      at = end;
+      node = node.next(bytes, at, limit);
+    }
+    return NOT_VERBATIM;
+  }
+
+  #place(depth: number, source: Uint8Array, from: number, end: number): void {
+    this.#sources[depth] = source;
+    this.#froms[depth] = from;
+    this.#ends[depth] = end;
+  }
+
+  /** Writes the recognised item's record. False leaves it to the plain path. */
+  #emit(): boolean {
+    const plan = this.#plan!;
+    let flow = this.#ingested;
+    if (plan.flow !== undefined) {
+      const identifier = this.#flow(plan.flow);
+      if (identifier === undefined) return false;
+      flow = encoder.encode(identifier);
+    }
+    const { origins, pieces } = plan;
+    let length = plan.pieceBytes;
+    for (let index = 0; index < origins.length; index++) {
+      const origin = origins[index]!;
+      if (origin >= 0) length += this.#ends[origin]! - this.#froms[origin]!;
+      else length += this.#added(origin, flow).length;
+    }
+    if (length > RECORD_BYTES_MAX) return false;
+
+    const start = this.#slab.reserve(length);
+    const into = this.#slab.bytes;
+    let at = start;
+    for (let index = 0; index < origins.length; index++) {
+      const piece = pieces[index]!;
+      at = copy(piece, 0, piece.length, into, at);
+      const origin = origins[index]!;
+      if (origin >= 0) {
+        at = copy(this.#sources[origin]!, this.#froms[origin]!, this.#ends[origin]!, into, at);
+      } else {
+        const added = this.#added(origin, flow);
+        at = copy(added, 0, added.length, into, at);
+      }
+    }
+    const last = pieces[origins.length]!;
+    at = copy(last, 0, last.length, into, at);
+    this.#slab.commit(start, at);
+    this.#position++;
+    this.#shapes.earn();
+    this.#recognised++;
+    return true;
+  }
+
+  #added(origin: number, flow: Uint8Array): Uint8Array {
+    if (origin === FROM_INGESTED) return this.#ingested;
+    return origin === FROM_OBSERVER ? this.#observer : flow;
+  }
+
+  #flow(columns: readonly number[]): string | undefined {
+    const [transport, sourceIp, sourcePort, destinationIp, destinationPort] = columns.map((column) =>
+      this.#textOf(column),
+    );
+    return flowIdentifier(transport!, sourceIp!, Number(sourcePort), destinationIp!, Number(destinationPort));
+  }
+
+  #textOf(column: number): string {
+    let text = '';
+    const source = this.#sources[column]!;
+    for (let at = this.#froms[column]!; at < this.#ends[column]!; at++)
+      text += String.fromCharCode(source[at]!);
+    return text;
+  }
+}
+
+/** One encoder for a thread: its shapes are a cache that every sender may warm and none can change the outcome of. */
+const shared = new BatchEncoder();
+
+/**
+ * A loop and not `set`: most spans are about 20 bytes, and a call into the engine's own copy costs as much as copying 60.
+ */
+function copy(source: Uint8Array, from: number, end: number, into: Uint8Array, at: number): number {
+  let to = at;
+  for (let index = from; index < end; index++) into[to++] = source[index]!;
+  return to;
+}
+
+function jsonText(record: object): string | undefined {
+  try {
+    return JSON.stringify(record) as string | undefined;
+  } catch {
+    // Cycles and bigints. The message would quote the value.
+    return undefined;
+  }
+}
+
+/** RFC 8259 lets readers ignore a byte order mark; text editors on Windows write one. */
+function afterByteOrderMark(bytes: Uint8Array): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === 0x09;
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (isSpace(bytes[at])) at++;
+  return at;
+}
+
+/** Behind the line's end if the line ends at `at`. */
+function afterLine(bytes: Uint8Array, at: number): number {
+  if (at === bytes.length || bytes[at] === LINE_FEED) return at + 1;
+  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? at + 2 : NOT_VERBATIM;
+}
+
+function isListItemEnd(bytes: Uint8Array, from: number): boolean {
+  const byte = bytes[skipSpace(bytes, from)];
+  return byte === COMMA || byte === CLOSE_BRACKET;
+}
+
+/** Where the item of a list that begins at `from` ends: at the next comma or bracket that belongs to the list. */
+function endOfListItem(bytes: Uint8Array, from: number): number {
+  let depth = 0;
+  let at = from;
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth++;
+    } else if (depth === 0 && (byte === COMMA || byte === CLOSE_BRACKET)) {
+      break;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      depth--;
+    }
+  }
+  at = Math.min(at, bytes.length);
+  while (at > from && isSpace(bytes[at - 1])) at--;
+  return at;
+}
