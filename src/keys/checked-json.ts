@@ -4,13 +4,13 @@
 
 import { hash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
-import { canonicalJson, type JsonValue } from '../event/canonical.ts';
+import { canonicalText, type JsonValue } from '../event/canonical.ts';
 
 export type JsonObject = { readonly [name: string]: JsonValue };
 
 export function encodeCheckedJson(members: JsonObject): Buffer {
-  const check = hash('sha256', canonicalJson(members), 'hex').slice(0, 16);
-  return Buffer.from(`${canonicalJson({ ...members, check })}\n`, 'utf8');
+  const check = hash('sha256', canonicalText(members), 'hex').slice(0, 16);
+  return Buffer.from(`${canonicalText({ ...members, check })}\n`, 'utf8');
 }
 
 /** The members without `check`, or undefined where the bytes are not such a file. */

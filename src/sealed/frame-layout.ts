@@ -2,6 +2,7 @@
 // works without a key, on bytes that may have been changed by anybody; a problem is returned as text, never thrown.
 
 import { crc32 } from 'node:zlib';
+import { isProblem, type ProblemFound } from '../bytes/problem.ts';
 
 export const FRAME_HEADER_BYTES = 68;
 export const FRAME_TRAILER_BYTES = 8;
@@ -29,14 +30,6 @@ export interface FrameHeader {
 
 export type SectionName = 'control' | 'requests' | 'dictionary' | 'records' | 'quarantine';
 export type Sections = { readonly [name in SectionName]?: Buffer };
-
-export interface ProblemFound {
-  readonly problem: string;
-}
-
-export function isProblem<T extends object>(value: T | ProblemFound): value is ProblemFound {
-  return 'problem' in value;
-}
 
 export function frameCount(header: FrameHeader): number {
   return header.controls + header.records + header.quarantined;

@@ -2,13 +2,12 @@
 
 import { createDecipheriv } from 'node:crypto';
 import { constants, zstdDecompressSync } from 'node:zlib';
+import { isProblem, type ProblemFound } from '../bytes/problem.ts';
 import { associatedData, deriveFrameKey, frameSalts } from './frame-keys.ts';
 import {
   BLOCK_ID_AT,
   FRAME_HEADER_BYTES,
   type FrameHeader,
-  isProblem,
-  type ProblemFound,
   parseFrame,
   type SectionName,
   type Sections,

@@ -2,7 +2,7 @@
 
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { ProblemFound } from './frame-layout.ts';
+import type { ProblemFound } from '../bytes/problem.ts';
 
 export const SEGMENT_HEADER_BYTES = 128;
 
