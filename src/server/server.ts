@@ -111,8 +111,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { host, port, url, drain, [Symbol.asyncDispose]: drain };
 }
 
-/** The app with all routes, not listening yet. */
-export function createApp(options: ServerOptions, context: ServerContext): App {
+/** The app with all routes, not listening yet. `onRoute` sees each of them as it is registered. */
+export function createApp(
+  options: ServerOptions,
+  context: ServerContext,
+  onRoute: (route: { readonly method: string | string[]; readonly url: string }) => void = () => {},
+): App {
   const { cert, key } = options.tls;
   const app = Fastify<HttpsServer>({
     https: { cert, key, minVersion: 'TLSv1.2' },
@@ -128,6 +132,7 @@ export function createApp(options: ServerOptions, context: ServerContext): App {
   app.removeContentTypeParser('text/plain');
 
   app.decorateRequest('principal', undefined);
+  app.addHook('onRoute', onRoute);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     if (context.draining.aborted) reply.header('connection', 'close');

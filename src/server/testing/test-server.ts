@@ -150,3 +150,13 @@ export async function send(server: TestServer, body: string): Promise<Answer> {
     body,
   });
 }
+
+/** What happens after an answer has ended, such as its end entry after a reader has left. */
+export async function eventually<T>(look: () => T | undefined): Promise<T> {
+  for (let attempt = 0; attempt < 2000; attempt++) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error('it did not happen');
+}
