@@ -77,6 +77,7 @@ const VALUES: readonly string[] = [
     '"2026-11-20T11:59:02+01:00"',
     '"2026-02-30T00:00:00Z"',
     '"2026-11-20T11:59:60Z"',
+    '"2026-11-20T11:59:02.1234567891Z"',
     '"2026-11-20t11:59:02z"',
   ],
   ...[
@@ -289,6 +290,23 @@ test('encodeNdjson agrees with the plain path about every line of every sender',
     { numRuns: 1500 },
   );
   assert.ok(recognised > total / 8, `only ${recognised} of ${total} lines took the fast path`);
+});
+
+test('encodeNdjson agrees with the plain path about every sample value of every field, known shape or not', () => {
+  let recognised = 0;
+  for (const name of [...FIELDS.map((field) => field.name), 'team', 'labels.team', 'user', 'src_port']) {
+    const encoder = new BatchEncoder();
+    const moment = name === 'user' || name === 'src_port' ? '"timestamp":0' : '"@timestamp":0';
+    const lines = VALUES.map((value) =>
+      utf8.encode(`{${name === '@timestamp' ? '' : `${moment},`}"${name}":${value}}`),
+    );
+    for (const round of [1, 2, 3]) {
+      const outcome = outcomeOf(encoder.encodeNdjson(joined(lines, '\n'), context));
+      assert.deepEqual(outcome, plainly(lines), `${name}, round ${round}`);
+    }
+    recognised += encoder.recognised;
+  }
+  assert.ok(recognised > 10 * FIELDS.length, `only ${recognised} lines took the fast path`);
 });
 
 test('encodeJson agrees with the plain path about every element of a list', () => {
