@@ -30,7 +30,7 @@ const ROOT = join(import.meta.dirname, '..');
 const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
   types: () => runProgram('tsc', '--noEmit'),
   lint: () => runProgram('biome', 'check', '--error-on-warnings', '.'),
-  unit: () => runTests('unit', ['tools/**/*.test.ts', 'src/**/*.test.ts']),
+  unit: () => runTests('unit', ['tools/**/*.test.ts', 'bench/**/*.test.ts', 'src/**/*.test.ts']),
   vectors: () => runTests('vectors', ['test/vectors/**/*.test.ts']),
   sim: () => runTests('sim', ['test/sim/**/*.test.ts']),
   peers: () => runTests('peers', ['test/peers/**/*.test.ts']),
@@ -40,7 +40,7 @@ const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
 /** Where a skipped test always means a missing peer. */
 const SUITES_OF_PEERS: readonly string[] = ['peers', 'browser'];
 /** Elsewhere the reason says so. */
-const MISSING_PEER = /missing|not installed|not found|no such/i;
+const MISSING_PEER = /missing|not installed|not found|there is no|no such/i;
 
 const peersAreRequired = process.env.CI === 'true' || process.env.PORTLEDGER_REQUIRE_PEERS === '1';
 if (peersAreRequired) process.env.PORTLEDGER_REQUIRE_PEERS = '1';
