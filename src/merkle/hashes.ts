@@ -6,6 +6,7 @@
 // than the hash itself.
 
 import { hash } from 'node:crypto';
+import { loadSha256Lanes, type Sha256Lanes } from './sha256-lanes.ts';
 
 export const HASH_BYTES = 32;
 
@@ -38,6 +39,8 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 
 /** Leaf hashes of all entries, in order. */
 export function hashLeaves({ bytes, starts, ends }: EntrySlab): Uint8Array<ArrayBuffer> {
+  const lanes = lanesFor(starts.length);
+  if (lanes !== undefined) return lanes.hashLeaves(bytes, starts, ends, leafHash);
   const hashes = new Uint8Array(starts.length * HASH_BYTES);
   for (let i = 0; i < starts.length; i++) {
     hashes.set(leafHash(bytes.subarray(starts[i], ends[i])), i * HASH_BYTES);
@@ -50,12 +53,31 @@ export function hashNodes(pairs: Uint8Array): Uint8Array<ArrayBuffer> {
   if (pairs.length % (2 * HASH_BYTES) !== 0) {
     throw new RangeError(`Cannot hash nodes: ${pairs.length} bytes, expected pairs of 32-byte hashes`);
   }
+  const lanes = lanesFor(pairs.length / (2 * HASH_BYTES));
+  if (lanes !== undefined) return lanes.hashNodes(pairs);
   const hashes = new Uint8Array(pairs.length / 2);
   for (let at = 0; at < hashes.length; at += HASH_BYTES) {
     nodeMessage.set(pairs.subarray(2 * at, 2 * at + 2 * HASH_BYTES), 1);
     hashes.set(hash('sha256', nodeMessage, 'buffer'), at);
   }
   return hashes;
+}
+
+/** Fewer messages than lanes are not worth the copying. */
+const LANES_BATCH_MIN = 4;
+/** Loading the lanes takes as long as this many hashes by node:crypto, so a command that needs fewer never loads them. */
+const LANES_WORTHWHILE = 32_768;
+
+let lanes: Sha256Lanes | undefined;
+let hashesBeforeLanes = LANES_WORTHWHILE;
+
+function lanesFor(count: number): Sha256Lanes | undefined {
+  if (count < LANES_BATCH_MIN) return undefined;
+  if (hashesBeforeLanes > 0) {
+    hashesBeforeLanes -= count;
+    if (hashesBeforeLanes <= 0) lanes = loadSha256Lanes();
+  }
+  return lanes;
 }
 
 export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
