@@ -2,8 +2,8 @@
 //
 // Which flush, and why:
 // - `fdatasync` for a file that was there before and only grew or was overwritten: POSIX wants it to flush the data and
-//   whatever is needed to read the data back, the size included; it leaves out the modification time, which costs a
-//   second journal write on ext4 and XFS and which nobody here reads.
+//   whatever is needed to read the data back, the size included. It leaves out the modification time, which would cost a
+//   journal commit even where nothing else of the inode has changed, and which nobody here reads.
 // - `fsync` the first time after a file was created or truncated, when more of the inode than its size is new (mode,
 //   owner, freed blocks), which POSIX does not count among the things needed to read the data.
 // - `fsync` of the directory for names: no flush of a file says anything about the name that leads to it.
@@ -206,7 +206,7 @@ export class FileDisk implements Disk {
     }
   }
 
-  // The descriptor that wrote a file is closed by now. Linux (4.16 and later) keeps a write error that nobody has seen for
+  // The descriptor that wrote a file is closed by now. Linux (4.17 and later) keeps a write error that nobody has seen for
   // the next one who opens the file, so that this flush reports it; the exception, an inode thrown out of memory between
   // the failed write and this call, is why only derived files, which a reader can check, are written this way.
   syncInBackground(paths: readonly string[], done: (error?: unknown) => void): void {
