@@ -10,6 +10,7 @@ import { parseNote } from '../merkle/note.ts';
 import { CommandError, messageOf } from './command-error.ts';
 import { examples } from './command-line.ts';
 import { type Directories, resolveDirectories } from './directories.ts';
+import { readPassphrase } from './files.ts';
 import {
   type Finding,
   findingsOfAnchor,
@@ -22,12 +23,20 @@ import {
   findingsOfRuntime,
   SEVERITIES,
 } from './findings.ts';
-import { adoptLedgers, anchorPath, tlsDirectory } from './installation.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
+import { adoptLedgers } from './open-ledgers.ts';
 import type { ReadyFile } from './ready-file.ts';
 import { ROUTES } from './routes.ts';
-import { findServer, runningServer, SERVER_FILE } from './server-address.ts';
+import { findServer, runningServer } from './server-address.ts';
 import { ServerClient } from './server-client.ts';
+import {
+  accessStoreFile,
+  adminTokenFile,
+  anchorsDirectory,
+  rootKeyFile,
+  serverFile,
+  tlsDirectory,
+} from './state-files.ts';
 import type { Colour } from './terminal.ts';
 
 /** Publication is promised within a second; what is unpublished for longer than this is reported. */
@@ -40,6 +49,7 @@ interface DoctorOptions {
   readonly passphraseFile?: string;
   readonly adopt?: boolean;
   readonly yes?: boolean;
+  readonly reason?: string;
   readonly json?: boolean;
 }
 
@@ -54,6 +64,7 @@ export function define(command: Command, invocation: Invocation): void {
     .option('--token-file <file>', 'token with the admin role (default: the first admin token)')
     .option('--adopt', 'accept ledgers that are behind or unlike their anchor; recorded in them')
     .option('--yes', 'confirm --adopt')
+    .option('--reason <text>', 'for --adopt: why; recorded in the ledgers, readable by anybody')
     .option('--passphrase-file <file>', 'for --adopt: the passphrase of the root key')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
@@ -131,15 +142,14 @@ function examineDirectories(directories: Directories, { findings }: Examined, in
   const dataFacts = inspect(data);
   const stateFacts = inspect(state);
   findings.push(...findingsOfDirectories({ data, state, dataFacts, stateFacts }));
-  for (const name of [
-    'root.json',
-    'root.next.json',
-    'signing.json',
-    'control.sqlite',
-    'admin.token',
-    SERVER_FILE,
+  for (const path of [
+    rootKeyFile(directories),
+    join(state, 'root.next.json'),
+    join(state, 'signing.json'),
+    accessStoreFile(directories),
+    adminTokenFile(directories),
+    serverFile(directories),
   ]) {
-    const path = join(state, name);
     const facts = inspect(path);
     if (facts !== undefined) findings.push(...findingsOfMode('secret-mode', path, facts));
   }
@@ -169,7 +179,7 @@ function examineCertificate(
 }
 
 function examineRootKey(directories: Directories, invocation: Invocation): Finding[] {
-  const path = join(directories.state, 'root.json');
+  const path = rootKeyFile(directories);
   const bytes = invocation.disk.readFile(path);
   if (bytes === undefined) return [];
   try {
@@ -191,11 +201,13 @@ function examineRootKey(directories: Directories, invocation: Invocation): Findi
 function examineAnchors(directories: Directories, invocation: Invocation): Finding[] {
   const { disk } = invocation;
   const ledgers = join(directories.data, 'ledgers');
-  return disk.list(ledgers).flatMap((ledger) =>
+  const anchors = anchorsDirectory(directories);
+  const names = new Set([...disk.list(ledgers), ...disk.list(anchors)]);
+  return [...names].flatMap((ledger) =>
     findingsOfAnchor({
       ledger,
       checkpoint: readCheckpoint(disk.readFile(join(ledgers, ledger, 'checkpoint'))),
-      anchor: readCheckpoint(disk.readFile(anchorPath(directories, ledger))),
+      anchor: readCheckpoint(disk.readFile(join(anchors, ledger))),
     }),
   );
 }
@@ -211,8 +223,8 @@ function readCheckpoint(bytes: Uint8Array | undefined): { size: number; root: st
 
 function notRunningFinding(directories: Directories, invocation: Invocation): Finding {
   const rest = directories.arguments === '' ? '' : ` ${directories.arguments}`;
-  const made = invocation.disk.readFile(join(directories.state, 'root.json')) !== undefined;
-  const killed = invocation.disk.readFile(join(directories.state, SERVER_FILE)) !== undefined;
+  const made = invocation.disk.readFile(rootKeyFile(directories)) !== undefined;
+  const killed = invocation.disk.readFile(serverFile(directories)) !== undefined;
   return {
     severity: made ? 'warning' : 'notice',
     id: 'not-running',
@@ -311,7 +323,9 @@ async function adopt(
       `Cannot adopt ${directories.data}: a server runs on it, expected none. Stop it first.`,
     );
   }
-  const adopted = await adoptLedgers(directories, options.passphraseFile, invocation);
+  const passphrase = options.passphraseFile && readPassphrase(invocation, options.passphraseFile);
+  const reason = options.reason ?? 'accepted with portledger doctor --adopt';
+  const adopted = await adoptLedgers(directories, passphrase, reason, invocation);
   if (options.json) await invocation.out.line(JSON.stringify({ adopted }));
   else {
     for (const { name, size } of adopted) {
@@ -319,8 +333,6 @@ async function adopt(
         `Ledger ${name} is accepted as it is, with ${size} entries; the entry "adopted" says so.`,
       );
     }
-    if (adopted.length === 0)
-      await invocation.out.line('Every ledger agrees with its anchor: nothing to accept.');
   }
   return 0;
 }

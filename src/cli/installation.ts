@@ -1,11 +1,19 @@
-// The one place where an installation is put together: lock, keys, ledgers, access store, certificate, server. Started in
+// The one place where an installation is put together: lock, ledgers and keys, access store, certificate, server. Started in
 // this order, stopped in reverse: the server drains before the ledgers publish and close, and the lock goes last.
 
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { CommandError } from './command-error.ts';
+import { pino } from 'pino';
+import { ensureFirstAdmin, openAccessStore } from '../access/first-start.ts';
+import { type LocalTls, openLocalTls } from '../access/local-ca.ts';
+import { ApiError } from '../server/api-error.ts';
+import { type RunningServer, startServer } from '../server/server.ts';
 import type { Directories } from './directories.ts';
 import type { Invocation } from './invocation.ts';
+import { listenOnFreePort } from './listen-port.ts';
+import { lockFor, openLedgers } from './open-ledgers.ts';
 import type { ListenAddress } from './option-values.ts';
+import { accessStoreFile, adminTokenFile, tlsDirectory } from './state-files.ts';
 
 export interface StartOptions {
   readonly directories: Directories;
@@ -33,75 +41,79 @@ export type StartInstallation = (
   invocation: Invocation,
 ) => Promise<RunningInstallation>;
 
-export const startInstallation: StartInstallation = async ({ directories }) => {
-  throw new CommandError(`Cannot open ${directories.data}: the ledger is not part of this version.`);
+export const DEFAULT_LEDGER = 'access';
+const CUSTODY_LEDGER = 'custody';
+
+export const startInstallation: StartInstallation = async (options, invocation) => {
+  const { directories, listen } = options;
+  const { disk, now } = invocation;
+  const random = (count: number): Uint8Array => invocation.randomBytes(count);
+  // Whatever has been opened is closed again, in reverse, when a later step fails.
+  await using opening = new AsyncDisposableStack();
+  opening.use(lockFor(directories, 'portledger up', invocation));
+  options.onLocked();
+  disk.makeDirectory(directories.state);
+  const ledgers = opening.use(await openLedgers(directories, options.passphrase, invocation));
+  const access = opening.use(openAccessStore(disk, { path: accessStoreFile(directories), now, random }));
+  const tokenFile = adminTokenFile(directories);
+  const isFirstStart = ensureFirstAdmin(access, disk, tokenFile);
+  const names = [hostname(), listen.host];
+  const tls = await openLocalTls({ disk, directory: tlsDirectory(directories), names, now, random });
+  const server = opening.use(
+    await listenOnFreePort(listen, options.autoPorts, (port) =>
+      startServer({
+        ledgers: ledgers.byName,
+        defaultLedger: ledgers.byName.get(DEFAULT_LEDGER)!,
+        custodyLedger: ledgers.byName.get(CUSTODY_LEDGER)!,
+        access,
+        disk,
+        ledgersDirectory: join(directories.data, 'ledgers'),
+        tls: { cert: tls.serverPem, key: tls.serverPem },
+        listen: { host: listen.host, port },
+        // On a terminal there is somebody to read; a line for each request would bury what matters.
+        logger: pino({ level: invocation.err.isTerminal ? 'warn' : 'info' }, pino.destination(2)),
+        now,
+        version: invocation.version,
+        rotateKeys: async () => {
+          // It would leave the new root key in a plain file; and a passphrase is set where it is kept, not over the API.
+          if (options.passphrase !== undefined) throw passphraseInUse();
+          return await ledgers.rotateRoot(undefined);
+        },
+      }),
+    ),
+  );
+  const resources = opening.move();
+  return {
+    api: reachableUrl(server),
+    caFile: tls.caFile,
+    tokenFile,
+    ledgers: [...ledgers.byName.values()].map((ledger) => ({
+      name: ledger.name,
+      size: ledger.status().size,
+    })),
+    notices: noticesOf(tls, isFirstStart, tokenFile),
+    stop: () => resources.disposeAsync(),
+  };
 };
 
-export async function rotateRootDirectly(
-  directories: Directories,
-  _passphrases: { readonly passphrase: string | undefined; readonly newPassphrase: string | undefined },
-  _invocation: Invocation,
-): Promise<{ readonly root: string; readonly rewrapped: number }> {
-  throw new CommandError(
-    `Cannot rotate the root key of ${directories.state} directly: that is not part of this version. Start the server first.`,
+/** "All addresses" is none that somebody can connect to, or that a certificate can name. */
+function reachableUrl({ host, port, url }: RunningServer): string {
+  if (host === '0.0.0.0') return `https://127.0.0.1:${port}`;
+  return host === '::' ? `https://[::1]:${port}` : url;
+}
+
+function passphraseInUse(): ApiError {
+  return new ApiError(
+    409,
+    'passphrase',
+    'Cannot rotate the root key: it has a passphrase, and the server runs. Stop it, run "portledger keys rotate" with --passphrase-file and --new-passphrase-file on its host, and start it again.',
   );
 }
 
-/** Accepts ledgers that are behind or unlike their anchor; says which ones. Only while no server runs. */
-export async function adoptLedgers(
-  directories: Directories,
-  _passphraseFile: string | undefined,
-  _invocation: Invocation,
-): Promise<readonly { readonly name: string; readonly size: number }[]> {
-  throw new CommandError(`Cannot adopt ${directories.data}: that is not part of this version.`);
-}
-
-export function tlsDirectory({ state }: Directories): string {
-  return join(state, 'tls');
-}
-
-/** The last signed checkpoint of a ledger. */
-export function anchorPath({ state }: Directories, ledger: string): string {
-  return join(state, 'anchors', ledger);
-}
-
-const PORTS_TRIED_MAX = 100;
-
-/** Listens on the wanted port or, with `autoPorts`, on the next one that is free. */
-export async function listenOnFreePort<T>(
-  { host, port }: ListenAddress,
-  autoPorts: boolean,
-  listen: (port: number) => Promise<T>,
-): Promise<T> {
-  for (let tried = 0; ; tried += 1) {
-    try {
-      return await listen(port + tried);
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      if (code === 'EADDRINUSE') {
-        if (autoPorts && tried + 1 < PORTS_TRIED_MAX && port + tried < 65_535) continue;
-        const remedy = autoPorts
-          ? `None of the ${tried + 1} ports from there on is free: choose another with --listen.`
-          : 'Stop what uses it, choose another with --listen, or take the next free one with --auto-ports.';
-        throw new CommandError(
-          `Cannot listen on ${place}: the port is taken, expected a free one. ${remedy}`,
-          error,
-        );
-      }
-      if (code === 'EACCES') {
-        throw new CommandError(
-          `Cannot listen on ${place}: this user may not, expected a port from 1024 on. Choose one with --listen.`,
-          error,
-        );
-      }
-      if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-        throw new CommandError(
-          `Cannot listen on ${place}: this host has no such address, expected one of its own. Choose one with --listen.`,
-          error,
-        );
-      }
-      throw error;
-    }
-  }
+function noticesOf(tls: LocalTls, isFirstStart: boolean, tokenFile: string): string[] {
+  const notices: string[] = [];
+  if (isFirstStart) notices.push(`Made an admin token: ${tokenFile}`);
+  if (tls.made.includes('authority'))
+    notices.push(`Made a certificate authority; clients trust ${tls.caFile}`);
+  return notices;
 }

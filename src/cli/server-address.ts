@@ -8,13 +8,14 @@
 // A running server is found by `server.json` in its state directory, which `up` writes and removes. Tokens come from files
 // only: arguments and environment variables are visible to other processes and end up in shell histories and dumps.
 
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
 import { type Directories, type DirectoryOptions, resolveDirectories } from './directories.ts';
 import { readTextFile } from './files.ts';
 import type { Invocation } from './invocation.ts';
 import { parseReadyFile, type ReadyFile } from './ready-file.ts';
+import { serverFile } from './state-files.ts';
 
 export interface ServerOptions extends DirectoryOptions {
   readonly server?: string | undefined;
@@ -24,12 +25,11 @@ export interface ServerOptions extends DirectoryOptions {
 
 export interface ServerAddress {
   readonly url: URL;
-  readonly token: string;
+  /** Undefined for what is open to everybody. */
+  readonly token: string | undefined;
   /** PEM of the CA to trust instead of the system's; undefined for a public one. */
   readonly ca: string | undefined;
 }
-
-export const SERVER_FILE = 'server.json';
 
 /** Adds the options that every client command takes. */
 export function addServerOptions(command: Command): Command {
@@ -85,7 +85,7 @@ export function runningServer(
   directories: Directories,
   invocation: Pick<Invocation, 'disk' | 'processExists'>,
 ): ReadyFile | undefined {
-  const path = join(directories.state, SERVER_FILE);
+  const path = serverFile(directories);
   const bytes = invocation.disk.readFile(path);
   if (bytes === undefined) return undefined;
   const ready = parseReadyFile(bytes, path);
@@ -99,7 +99,7 @@ export function notRunning(directories: Directories): CommandError {
   );
 }
 
-function parseServerUrl(text: string): URL {
+export function parseServerUrl(text: string): URL {
   const url = URL.parse(text);
   if (
     url === null ||

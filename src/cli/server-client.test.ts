@@ -1,42 +1,20 @@
 // Against a real TLS server on a free port, with certificates as an installation makes them.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { openLocalTls } from '../access/local-ca.ts';
-import { MemoryDisk } from '../access/testing/memory-disk.ts';
 import { type ApiRequest, parseRetryAfter, refusalMessage, ServerClient } from './server-client.ts';
+import { type Answer, startTlsServer, type TlsServer } from './testing/tls-server.ts';
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
-
-let answer: Answer;
+let server: TlsServer;
 let url: URL;
 let ca: string;
-let close: () => void;
+let answer: Answer;
 
 before(async () => {
-  const tls = await openLocalTls({
-    disk: new MemoryDisk(),
-    directory: '/tls',
-    names: ['127.0.0.1'],
-    now: Date.now,
-    random: randomBytes,
-  });
-  const server = createServer({ cert: tls.serverPem, key: tls.serverPem }, (request, response) =>
-    answer(request, response),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  ca = tls.caPem;
-  close = () => {
-    server.close();
-    server.closeAllConnections();
-  };
+  server = await startTlsServer((request, response) => answer(request, response));
+  ({ url, ca } = server);
 });
-after(() => close());
+after(() => server.close());
 
 async function lines(wanted: ApiRequest = { path: 'x' }): Promise<string[]> {
   using client = new ServerClient({ url, token: 't', ca });

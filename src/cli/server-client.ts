@@ -126,7 +126,7 @@ export class ServerClient implements Disposable {
       agent: this.#agent,
       timeout: SILENCE_MS_MAX,
       headers: {
-        authorization: `Bearer ${this.address.token}`,
+        ...(this.address.token === undefined ? {} : { authorization: `Bearer ${this.address.token}` }),
         ...(wanted.body === undefined ? {} : { 'content-length': wanted.body.length }),
         ...wanted.headers,
       },

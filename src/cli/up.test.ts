@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { listenOnFreePort, type StartInstallation, type StartOptions } from './installation.ts';
+import type { StartInstallation, StartOptions } from './installation.ts';
+import { listenOnFreePort } from './listen-port.ts';
 import { fakeInvocation } from './testing/fake-invocation.ts';
 import { up } from './up.ts';
 

@@ -1,18 +1,18 @@
 // `portledger up`: everything in one process. Configuration, then the installation (installation.ts), then the ready files,
 // then three lines for the person at the terminal, then waiting for a signal.
 
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
 import { examples } from './command-line.ts';
 import { type Config, parseConfig } from './config.ts';
 import { type Directories, resolveDirectories, shellWord } from './directories.ts';
 import { readPassphrase, readTextFile } from './files.ts';
-import { type RunningInstallation, type StartInstallation, startInstallation } from './installation.ts';
+import type { RunningInstallation, StartInstallation } from './installation.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { type ListenAddress, parseListenAddress, parseListenOption } from './option-values.ts';
 import { formatReadyFile, type ReadyFile } from './ready-file.ts';
-import { SERVER_FILE } from './server-address.ts';
+import { serverFile } from './state-files.ts';
 
 const LISTEN_DEFAULT = '127.0.0.1:8420';
 
@@ -58,7 +58,7 @@ export function define(command: Command, invocation: Invocation): void {
 export async function up(
   options: UpOptions,
   invocation: Invocation,
-  start: StartInstallation = startInstallation,
+  start: StartInstallation = startHere,
 ): Promise<ExitCode> {
   const config = readConfig(options, invocation);
   const directories = resolveDirectories(
@@ -67,7 +67,7 @@ export async function up(
   );
   const passphraseFile = options.passphraseFile ?? config.passphraseFile;
   const readyFile = options.readyFile ?? config.readyFile;
-  const readyFiles = [join(directories.state, SERVER_FILE)];
+  const readyFiles = [serverFile(directories)];
   if (readyFile !== undefined) readyFiles.push(readyFilePath(readyFile, invocation));
   const removeReadyFiles = (): void => {
     for (const path of readyFiles) invocation.disk.remove(path);
@@ -108,6 +108,12 @@ export async function up(
   if (!options.json) await invocation.err.line('Stopped.');
   return 0;
 }
+
+/** Loaded when it is needed: help and mistakes in the configuration should not wait for a web server. */
+const startHere: StartInstallation = async (options, invocation) => {
+  const { startInstallation } = await import('./installation.ts');
+  return await startInstallation(options, invocation);
+};
 
 function readConfig(options: UpOptions, invocation: Invocation): Config {
   if (options.config === undefined) return {};
