@@ -77,6 +77,21 @@ test('lastUsed is written at most once in five minutes', () => {
   assert.equal(store.get(row.id).lastUsed, clock.ms);
 });
 
+test('a store that cannot be written still lets people in', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'access-'));
+  try {
+    const path = join(directory, 'control.sqlite');
+    using store = new AccessStore({ path, now: Date.now, random: randomBytes });
+    const { text } = store.create({ name: 'admin', role: 'admin' });
+    const other = new DatabaseSync(path);
+    other.exec("CREATE TRIGGER full BEFORE UPDATE ON tokens BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+    other.close();
+    assert.equal(store.authenticate(text)?.name, 'admin');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test('the last admin token that does not expire cannot be revoked', () => {
   const { store, clock } = memoryStore();
   const first = store.create({ name: 'admin', role: 'admin' });

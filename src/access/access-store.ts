@@ -97,9 +97,7 @@ export class AccessStore implements Disposable {
     const now = this.#now();
     if (stored.revoked !== undefined || (stored.expires !== undefined && stored.expires <= now))
       return undefined;
-    if (lastUsed === undefined || now - lastUsed >= LAST_USED_STEP_MS) {
-      this.#database.prepare('UPDATE tokens SET last_used = ? WHERE id = ?').run(now, id);
-    }
+    if (lastUsed === undefined || now - lastUsed >= LAST_USED_STEP_MS) this.#noteUse(id, now);
     return { tokenId: id, name, role };
   }
 
@@ -178,6 +176,14 @@ export class AccessStore implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #noteUse(id: string, now: number): void {
+    try {
+      this.#database.prepare('UPDATE tokens SET last_used = ? WHERE id = ?').run(now, id);
+    } catch {
+      // A full disk must not lock out the admin who comes to make room; the use is noted another time.
+    }
   }
 
   #hasAdmin(except: string | undefined): boolean {

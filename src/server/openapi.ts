@@ -1,63 +1,21 @@
 // The API described for programs (OpenAPI 3.1). Written by hand; a test compares it with the routes that exist.
 
-type Schema = Readonly<Record<string, unknown>>;
-
-const text: Schema = { type: 'string' };
-const count: Schema = { type: 'integer', minimum: 0 };
-const time: Schema = { type: 'string', format: 'date-time' };
-const flag: Schema = { type: 'boolean' };
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const object = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-});
-
-const record: Schema = {
-  type: 'object',
-  description: 'One record: flat, dotted field names, scalar values, with ledger.name and ledger.index.',
-  additionalProperties: { type: ['string', 'number', 'boolean'] },
-};
-const ledgerStatus = object(
-  {
-    name: text,
-    origin: text,
-    verifierKey: text,
-    size: { ...count, description: 'Durable entries.' },
-    published: { ...count, description: 'Entries under the signed checkpoint.' },
-    root: text,
-    epoch: count,
-    records: count,
-    quarantined: count,
-    contentBytes: count,
-    queuedBytes: count,
-    stopped: { ...text, description: 'Set once the writer has stopped: why.' },
-  },
-  ['stopped'],
-);
-const source = object({ observer: text, records: count, quarantined: count, bytes: count, last: time });
-const role: Schema = { enum: ['admin', 'auditor', 'viewer', 'ingest'] };
-const token = object(
-  {
-    id: text,
-    name: text,
-    role,
-    created: time,
-    expires: time,
-    lastUsed: { ...time, description: 'Coarse: to five minutes.' },
-    revoked: time,
-  },
-  ['expires', 'lastUsed', 'revoked'],
-);
-const quarantinedItem = object({
-  index: count,
-  position: { ...count, description: 'Where the item stood in its request, from 0.' },
-  reason: text,
-  received: time,
-  encoding: { enum: ['utf-8', 'base64'] },
-  content: text,
-});
-const error = object({ error: object({ code: text, message: text }) });
+import {
+  count,
+  error,
+  flag,
+  ledgerStatus,
+  list,
+  object,
+  quarantinedItem,
+  record,
+  role,
+  type Schema,
+  source,
+  text,
+  time,
+  token,
+} from './openapi-schemas.ts';
 
 const parameter = (
   name: string,

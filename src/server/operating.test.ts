@@ -5,10 +5,11 @@ import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import fc from 'fast-check';
+import type { ServerContext } from './context.ts';
 import { OPENAPI } from './openapi.ts';
 import { canonicalTilePath } from './routes/public-log.ts';
 import { createApp, createContext, type ServerOptions } from './server.ts';
-import { eventually, recordLine, send, startTestServer } from './testing/test-server.ts';
+import { eventually, recordLine, send, startTestServer, type TestServer } from './testing/test-server.ts';
 
 test('tokens are created, listed without their text, used and revoked', async () => {
   await using server = await startTestServer();
@@ -258,6 +259,16 @@ test('TLS 1.2 and 1.3 are spoken, older versions and plaintext are not', async (
   assert.match(text, /portledger_tls_failures_total [2-9]/);
 });
 
+test('slow and silent clients are not waited for', async () => {
+  await using server = await startTestServer();
+  const app = createApp(...appOptions(server));
+  await app.ready();
+  assert.equal(app.server.timeout, 60_000);
+  assert.equal(app.server.requestTimeout, 120_000);
+  assert.equal(app.server.headersTimeout, 15_000);
+  await app.close();
+});
+
 test('drain finishes what is under way, ends tails, and takes nothing new', async () => {
   const server = await startTestServer();
   let release = () => {};
@@ -330,7 +341,7 @@ test('openapi.json says for each route whether it is open', async () => {
   }
 });
 
-async function registeredRoutes(server: Awaited<ReturnType<typeof startTestServer>>): Promise<string[]> {
+function appOptions(server: TestServer): [ServerOptions, ServerContext] {
   const options = {
     ledgers: new Map([['access', server.access]]),
     defaultLedger: server.access,
@@ -339,8 +350,12 @@ async function registeredRoutes(server: Awaited<ReturnType<typeof startTestServe
     tls: {},
     now: Date.now,
   } as unknown as ServerOptions;
+  return [options, createContext(options, new AbortController().signal)];
+}
+
+async function registeredRoutes(server: TestServer): Promise<string[]> {
   const routes: string[] = [];
-  const app = createApp(options, createContext(options, new AbortController().signal), ({ method, url }) => {
+  const app = createApp(...appOptions(server), ({ method, url }) => {
     const path = url.replace('/*', '/{path}').replace(/:([a-z]+)/g, '{$1}');
     routes.push(`${String(method)} ${path}`);
   });

@@ -172,6 +172,24 @@ test('a body that is declared too large is refused before it is sent', async () 
   socket.destroy();
 });
 
+test('a sender that goes away in the middle leaves nothing behind', async () => {
+  await using server = await startTestServer();
+  for (const encoding of ['', 'content-encoding: gzip\r\n']) {
+    const socket = connect({ host: '127.0.0.1', port: server.server.port, rejectUnauthorized: false });
+    socket.on('error', () => {});
+    socket.write(
+      `POST /api/v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.tokens.ingest}\r\n` +
+        `content-type: application/x-ndjson\r\n${encoding}content-length: 1000\r\n\r\n`,
+    );
+    socket.write(encoding === '' ? recordLine() : gzipSync(recordLine()).subarray(0, 30));
+    const inFlight = async () => (await server.call('/metrics', { role: 'viewer' })).text;
+    while (!(await inFlight()).includes('bytes_in_flight 1000\n'));
+    socket.destroy();
+    while (!(await inFlight()).includes('bytes_in_flight 0\n'));
+  }
+  assert.equal(server.access.entries.length, 0);
+});
+
 test('bodies beyond the budget are refused with Retry-After, and its bytes come back', async () => {
   await using server = await startTestServer({ bytesInFlightMax: 1000 });
   let release = () => {};

@@ -114,20 +114,21 @@ async function collect(stream: Readable, lease: ByteLease, declared: number): Pr
 function drain(readable: Readable, take: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (settle: () => void) => {
-      readable.removeListener('data', onData);
+      // The error listener stays: an error that comes after the answer must not end the process.
+      readable.off('data', onData).off('end', onEnd).off('close', onClose);
       settle();
     };
+    const onEnd = () => stop(resolve);
+    const onError = (error: unknown) => stop(() => reject(error));
+    const onClose = () => onError(aborted());
     const onData = (chunk: Buffer) => {
       try {
         take(chunk);
       } catch (error) {
-        stop(() => reject(error));
+        onError(error);
       }
     };
-    readable.on('data', onData);
-    readable.once('end', () => stop(resolve));
-    readable.once('error', (error) => stop(() => reject(error)));
-    readable.once('close', () => stop(() => reject(aborted())));
+    readable.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 }
 

@@ -108,7 +108,7 @@ function readQuestion(context: ServerContext, request: ApiRequest, parameters: P
   return {
     ledger,
     isCustody: ledger === context.journal.ledger,
-    act: { actor: actorOf(request), ledger: ledger.name, query },
+    act: { actor: actorOf(request), ledger: ledger.name, query: query.trim() === '' ? '*' : query },
     selection: (signal) => ({ ledger, matcher, signal, ...(masking ? { masking } : {}) }),
   };
 }
