@@ -81,7 +81,7 @@ export class LedgerWriter {
   readonly #unwritten: TileFile[] = [];
   /** Paths that the next settling syncs, and whether one is under way. */
   #unsettled: string[];
-  #settling = false;
+  #settling: readonly string[] | undefined;
   #settledSize = 0;
   /** What was true of the log when the last checkpoint was published. */
   #atPublication: Pick<Settled, 'records' | 'quarantined' | 'epoch'>;
@@ -348,11 +348,11 @@ export class LedgerWriter {
 
   /** Makes tiles durable behind everybody's back and, once they are, lets recovery start after them. */
   #settle(): void {
-    if (this.#settling || this.#unsettled.length === 0) return;
+    if (this.#settling !== undefined || this.#unsettled.length === 0) return;
     const settled = this.#prepareSettled();
-    this.#settling = true;
+    this.#settling = settled.paths;
     this.#options.disk.syncInBackground(settled.paths, (error) => {
-      this.#settling = false;
+      this.#settling = undefined;
       if (error !== undefined) {
         // The content is durable, so nothing is lost; but a disk that fails here will fail elsewhere.
         this.#fail('tiles could not be made durable', error);
@@ -365,7 +365,9 @@ export class LedgerWriter {
 
   #settleNow(): void {
     const settled = this.#prepareSettled();
-    for (const path of settled.paths) {
+    // What is being synced in the background is not durable yet: sync it too.
+    const paths = new Set([...(this.#settling ?? []), ...settled.paths]);
+    for (const path of paths) {
       const file = this.#options.disk.open(path, 'read');
       try {
         file.sync();
@@ -373,7 +375,7 @@ export class LedgerWriter {
         file.close();
       }
     }
-    for (const directory of new Set(settled.paths.map(parentDirectory)))
+    for (const directory of new Set([...paths].map(parentDirectory)))
       this.#options.disk.syncDirectory(directory);
     this.#finishSettling(settled);
   }
