@@ -68,7 +68,7 @@ const COMMITTED_ENTRY_BYTES = 1 + COMMITMENT_BYTES;
 
 /**
  * n × 32 bytes of commitments → n entries as they stand in a bundle, each `uint16 length ‖ kind ‖ commitment`. This and
- * `parseBundle` and `hashLeaves` are the way of a group commit into the tree: no object is made for a single entry.
+ * `parseBundle` and `hashLeaves` are the way of a group commit into the tree.
  */
 export function encodeCommittedEntries(
   kind: CommittedKind,
@@ -82,11 +82,11 @@ export function encodeCommittedEntries(
   const count = commitments.length / COMMITMENT_BYTES;
   const stride = 2 + COMMITTED_ENTRY_BYTES;
   const bundle = new Uint8Array(count * stride);
-  for (let from = 0, to = 0; from < commitments.length; to += stride) {
-    bundle[to + 1] = COMMITTED_ENTRY_BYTES;
-    bundle[to + 2] = ENTRY_KIND[kind];
-    // Byte by byte: for 32 bytes V8 is faster in this loop than in a call of `set` with a fresh view.
-    for (let end = from + COMMITMENT_BYTES, at = to + 3; from < end; ) bundle[at++] = commitments[from++]!;
+  for (let i = 0; i < count; i++) {
+    const at = i * stride;
+    bundle[at + 1] = COMMITTED_ENTRY_BYTES;
+    bundle[at + 2] = ENTRY_KIND[kind];
+    bundle.set(commitments.subarray(i * COMMITMENT_BYTES, (i + 1) * COMMITMENT_BYTES), at + 3);
   }
   return bundle;
 }

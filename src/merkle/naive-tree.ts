@@ -9,20 +9,16 @@ export function sampleEntry(index: number): Uint8Array {
   return Buffer.from(`entry ${index}`);
 }
 
-const subtrees = new Map<string, Uint8Array>();
+const subtrees: Uint8Array[][] = [];
 
 /** Hashes of the endless tree of sample entries. Kept, because every test walks the same tree. */
 export const readSample: HashReader = (level, index) => {
-  const place = `${level}/${index}`;
-  let hash = subtrees.get(place);
-  if (hash === undefined) {
-    hash =
-      level === 0
-        ? leafHash(sampleEntry(index))
-        : nodeHash(readSample(level - 1, 2 * index), readSample(level - 1, 2 * index + 1));
-    subtrees.set(place, hash);
-  }
-  return hash;
+  subtrees[level] ??= [];
+  subtrees[level][index] ??=
+    level === 0
+      ? leafHash(sampleEntry(index))
+      : nodeHash(readSample(level - 1, 2 * index), readSample(level - 1, 2 * index + 1));
+  return subtrees[level][index];
 };
 
 /** MTH(D[start:end]) of RFC 6962, section 2.1. */
