@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { sampleNdjson, sampleRecords } from '../../bench/sample-records.ts';
 import { type RecordBatch, SALT_BYTES } from './batch.ts';
-import { BatchEncoder, encodeJson, encodeNdjson, encodeRecords } from './batch-encoder.ts';
+import { BatchEncoder, encodeJson, encodeNdjson, encodeRecords, QUARANTINED_MAX } from './batch-encoder.ts';
 import { canonicalRecordText } from './canonical.ts';
 import { FIELDS, type Field } from './fields.ts';
 import { parseRecord } from './parse-record.ts';
@@ -465,6 +465,18 @@ test('encodeJson quarantines what is broken about a list and keeps the rest', ()
       body,
     );
     assert.deepEqual(new Set(quarantined.map((item) => item.position)).size, quarantined.length, body);
+  }
+});
+
+test('a request of nothing but malformed items does not become many times its size', () => {
+  for (const [encode, body] of [
+    [encodeNdjson, 'x\n'.repeat(100_000)],
+    [encodeJson, `[${'x,'.repeat(100_000)}`],
+  ] as const) {
+    const { quarantined } = encode(utf8.encode(body), context);
+    assert.equal(quarantined.length, QUARANTINED_MAX + 1);
+    assert.match(quarantined.at(-1)!.reason, /more than 10000 malformed items/);
+    assert.equal(text.decode(quarantined.at(-1)!.raw), body.slice(body.indexOf('x') + 2 * QUARANTINED_MAX));
   }
 });
 

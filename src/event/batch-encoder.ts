@@ -11,11 +11,21 @@ import { isUtf8 } from 'node:buffer';
 import { type QuarantinedItem, RECORD_BYTES_MAX, type RecordBatch } from './batch.ts';
 import { canonicalRecordText } from './canonical.ts';
 import { UTC } from './column.ts';
-import { NOT_VERBATIM, TIMESTAMP_BYTES, writePaddedUtc } from './in-place.ts';
+import { communityId, protocolNumber } from './community-id.ts';
+import { afterByteOrderMark, afterLine, endOfListItem, isListItemEnd, skipSpace } from './framing.ts';
+import { integerAt, ipv4Bytes, NOT_VERBATIM, TIMESTAMP_BYTES, writePaddedUtc } from './in-place.ts';
+import { parseIp } from './ip.ts';
 import { ITEM_BYTES_MAX, parseRecord } from './parse-record.ts';
-import { COLUMNS_MAX, FROM_INGESTED, FROM_OBSERVER, type Plan, ShapeTree } from './shape.ts';
+import {
+  COLUMNS_MAX,
+  type FlowColumns,
+  FROM_INGESTED,
+  FROM_OBSERVER,
+  type Plan,
+  ShapeTree,
+} from './shape.ts';
 import { SlabWriter } from './slab.ts';
-import { assertContext, flowIdentifier, type RecordContext } from './validate.ts';
+import { assertContext, type RecordContext } from './validate.ts';
 
 /** One record a line; empty lines are skipped. */
 export function encodeNdjson(body: Uint8Array, context: RecordContext): RecordBatch {
@@ -33,14 +43,15 @@ export function encodeRecords(records: readonly object[], context: RecordContext
 }
 
 const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 const COMMA = 0x2c;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+
+/**
+ * Malformed items that are kept one by one. A body of nothing but commas would otherwise become a list that is hundreds of
+ * times its size; what follows the last of them is kept as one item.
+ */
+export const QUARANTINED_MAX = 10_000;
 
 // Our fields that senders do not write (kind, moment, observer, flow) add about this much to each record.
 const ADDED_BYTES = 192;
@@ -68,6 +79,7 @@ export class BatchEncoder {
   readonly #froms = new Int32Array(COLUMNS_MAX);
   readonly #ends = new Int32Array(COLUMNS_MAX);
   readonly #padded = new Uint8Array(COLUMNS_MAX * TIMESTAMP_BYTES);
+  #plan: Plan | undefined;
   #text = new Uint8Array(4 * RECORD_BYTES_MAX);
 
   /** How many items took the fast path so far. */
@@ -81,7 +93,8 @@ export class BatchEncoder {
     const bytes = this.#body;
     let at = skipSpace(bytes, afterByteOrderMark(bytes));
     while (at < bytes.length) {
-      const end = this.#recognise(at);
+      if (this.#quarantineRest(at)) break;
+      const end = this.#recognise(at, bytes.length);
       const next = end === NOT_VERBATIM ? NOT_VERBATIM : afterLine(bytes, end);
       if (next !== NOT_VERBATIM && this.#emit()) {
         at = next;
@@ -107,7 +120,7 @@ export class BatchEncoder {
   }
 
   encodeRecords(records: readonly object[], context: RecordContext): RecordBatch {
-    this.#begin(this.#text, context, records.length * RECORD_BYTES_TYPICAL);
+    this.#begin(this.#text, context, records.length * 2 * RECORD_BYTES_TYPICAL);
     this.#isUtf8 = true;
     for (const record of records) {
       const text = jsonText(record);
@@ -120,9 +133,8 @@ export class BatchEncoder {
       }
       // A UTF-16 unit is at most three bytes of UTF-8.
       if (text.length * 3 > this.#text.length) this.#text = new Uint8Array(text.length * 3);
-      const length = encoder.encodeInto(text, this.#text).written;
-      this.#body = this.#text.subarray(0, length);
-      this.#encodeItem(0, length);
+      this.#body = this.#text;
+      this.#encodeItem(0, encoder.encodeInto(text, this.#text).written);
     }
     return this.#finish();
   }
@@ -155,7 +167,8 @@ export class BatchEncoder {
     let isOpen = bytes[at] !== CLOSE_BRACKET;
     while (isOpen) {
       at = skipSpace(bytes, at);
-      let end = this.#recognise(at);
+      if (this.#quarantineRest(at)) return;
+      let end = this.#recognise(at, bytes.length);
       const isWhole = end !== NOT_VERBATIM && isListItemEnd(bytes, end);
       if (!isWhole || !this.#emit()) {
         end = endOfListItem(bytes, at);
@@ -176,8 +189,8 @@ export class BatchEncoder {
   }
 
   #encodeItem(from: number, to: number): void {
-    const end = this.#recognise(from);
-    const isWhole = end !== NOT_VERBATIM && skipSpace(this.#body, end) === to;
+    const end = this.#recognise(from, to);
+    const isWhole = end === to || (end !== NOT_VERBATIM && skipSpace(this.#body, end) === to);
     if (!isWhole || !this.#emit()) this.#encodePlainly(this.#body.subarray(from, to));
   }
 
@@ -200,12 +213,18 @@ export class BatchEncoder {
     this.#quarantined.push({ position: this.#position++, reason, raw: raw.slice() });
   }
 
-  #plan: Plan | undefined;
+  #quarantineRest(from: number): boolean {
+    if (this.#quarantined.length < QUARANTINED_MAX) return false;
+    this.#quarantine(
+      this.#body.subarray(from),
+      `The request has more than ${QUARANTINED_MAX} malformed items, expected fewer. The rest of it is kept as one.`,
+    );
+    return true;
+  }
 
   /** Walks the tree of shapes along the item that begins at `from`; where it ends, or NOT_VERBATIM. */
-  #recognise(from: number): number {
+  #recognise(from: number, limit: number): number {
     const bytes = this.#body;
-    const limit = bytes.length;
     let node = this.#shapes.root.next(bytes, from, limit);
     let at = from;
     for (let depth = 0; node !== undefined; depth++) {
@@ -285,19 +304,31 @@ export class BatchEncoder {
     return origin === FROM_OBSERVER ? this.#observer : flow;
   }
 
-  #flow(columns: readonly number[]): string | undefined {
-    const [transport, sourceIp, sourcePort, destinationIp, destinationPort] = columns.map((column) =>
-      this.#textOf(column),
+  #flow([transport, sourceIp, sourcePort, destinationIp, destinationPort]: FlowColumns): string | undefined {
+    const protocol = protocolNumber(this.#textOf(transport));
+    if (protocol === undefined) return undefined;
+    const source = this.#addressOf(sourceIp);
+    const destination = this.#addressOf(destinationIp);
+    return communityId(
+      protocol,
+      source,
+      this.#numberOf(sourcePort),
+      destination,
+      this.#numberOf(destinationPort),
     );
-    return flowIdentifier(transport!, sourceIp!, Number(sourcePort), destinationIp!, Number(destinationPort));
   }
 
   #textOf(column: number): string {
-    let text = '';
-    const source = this.#sources[column]!;
-    for (let at = this.#froms[column]!; at < this.#ends[column]!; at++)
-      text += String.fromCharCode(source[at]!);
-    return text;
+    return asciiText(this.#sources[column]!, this.#froms[column]!, this.#ends[column]!);
+  }
+
+  #numberOf(column: number): number {
+    return integerAt(this.#sources[column]!, this.#froms[column]!, this.#ends[column]!);
+  }
+
+  #addressOf(column: number): Uint8Array {
+    const address = ipv4Bytes(this.#sources[column]!, this.#froms[column]!, this.#ends[column]!);
+    return address ?? parseIp(this.#textOf(column))!;
   }
 }
 
@@ -313,6 +344,12 @@ function copy(source: Uint8Array, from: number, end: number, into: Uint8Array, a
   return to;
 }
 
+function asciiText(bytes: Uint8Array, from: number, end: number): string {
+  let text = '';
+  for (let at = from; at < end; at++) text += String.fromCharCode(bytes[at]!);
+  return text;
+}
+
 function jsonText(record: object): string | undefined {
   try {
     return JSON.stringify(record) as string | undefined;
@@ -320,51 +357,4 @@ function jsonText(record: object): string | undefined {
     // Cycles and bigints. The message would quote the value.
     return undefined;
   }
-}
-
-/** RFC 8259 lets readers ignore a byte order mark; text editors on Windows write one. */
-function afterByteOrderMark(bytes: Uint8Array): number {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === 0x09;
-}
-
-function skipSpace(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (isSpace(bytes[at])) at++;
-  return at;
-}
-
-/** Behind the line's end if the line ends at `at`. */
-function afterLine(bytes: Uint8Array, at: number): number {
-  if (at === bytes.length || bytes[at] === LINE_FEED) return at + 1;
-  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? at + 2 : NOT_VERBATIM;
-}
-
-function isListItemEnd(bytes: Uint8Array, from: number): boolean {
-  const byte = bytes[skipSpace(bytes, from)];
-  return byte === COMMA || byte === CLOSE_BRACKET;
-}
-
-/** Where the item of a list that begins at `from` ends: at the next comma or bracket that belongs to the list. */
-function endOfListItem(bytes: Uint8Array, from: number): number {
-  let depth = 0;
-  let at = from;
-  for (; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === QUOTE) {
-      for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      depth++;
-    } else if (depth === 0 && (byte === COMMA || byte === CLOSE_BRACKET)) {
-      break;
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      depth--;
-    }
-  }
-  at = Math.min(at, bytes.length);
-  while (at > from && isSpace(bytes[at - 1])) at--;
-  return at;
 }

@@ -73,21 +73,32 @@ export function communityId(
     port = answer ?? destinationPort;
     hasPorts = true;
   }
-  const order = Buffer.compare(source, destination);
+  const order = compare(source, destination);
   const turned = !oneWay && (order > 0 || (order === 0 && sourcePort > port));
 
   const width = source.length;
   const message = new Uint8Array(2 + 2 * width + 2 + (hasPorts ? 4 : 0));
-  const view = new DataView(message.buffer);
-  view.setUint16(0, seed);
+  writeUint16(message, 0, seed);
   message.set(turned ? destination : source, 2);
   message.set(turned ? source : destination, 2 + width);
-  view.setUint8(2 + 2 * width, proto);
+  message[2 + 2 * width] = proto;
   if (hasPorts) {
-    view.setUint16(4 + 2 * width, turned ? port : sourcePort);
-    view.setUint16(6 + 2 * width, turned ? sourcePort : port);
+    writeUint16(message, 4 + 2 * width, turned ? port : sourcePort);
+    writeUint16(message, 6 + 2 * width, turned ? sourcePort : port);
   }
   return `1:${hash('sha1', message, 'base64')}`;
+}
+
+/** Addresses of one length, in network byte order. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return at === a.length ? 0 : a[at]! - b[at]!;
+}
+
+function writeUint16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 8;
+  bytes[at + 1] = value & 0xff;
 }
 
 function pairs(list: readonly (readonly [number, number])[]): Map<number, number> {

@@ -114,6 +114,26 @@ export function endOfIpv4(bytes: Uint8Array, from: number, limit: number): numbe
   return at;
 }
 
+/** The bytes of the address that `endOfIpv4` found, or undefined where the text is another kind of address. */
+export function ipv4Bytes(bytes: Uint8Array, from: number, end: number): Uint8Array<ArrayBuffer> | undefined {
+  const address = new Uint8Array(4);
+  let octet = 0;
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === DOT) octet++;
+    else if (byte >= ZERO && byte <= NINE) address[octet] = address[octet]! * 10 + (byte - ZERO);
+    else return undefined;
+  }
+  return address;
+}
+
+/** The number that `endOfInteger` found. */
+export function integerAt(bytes: Uint8Array, from: number, end: number): number {
+  let value = 0;
+  for (let at = from; at < end; at++) value = value * 10 + (bytes[at]! - ZERO);
+  return value;
+}
+
 /** Pairs of lower-case hex digits. */
 export function endOfHex(bytes: Uint8Array, from: number, limit: number): number {
   let at = from;

@@ -22,7 +22,7 @@ const PIECE_BYTES_MAX = 4096;
 const CHILDREN_MAX = 64;
 const NODES_MAX = 8192;
 
-// Learning costs about as much as four plain items. A sender that invents a new shape for every item must not make us pay
+// Learning costs about as much as six plain items. A sender that invents a new shape for every item must not make us pay
 // that each time: learning spends credit, and every item earns a little, so in the long run one item in sixteen teaches.
 const CREDIT_MAX = 4096;
 const LEARNING_COST = 16;
@@ -32,13 +32,16 @@ export const FROM_INGESTED = -1;
 export const FROM_OBSERVER = -2;
 export const FROM_FLOW = -3;
 
+/** Columns of transport, source address and port, destination address and port. */
+export type FlowColumns = readonly [number, number, number, number, number];
+
 /** How the record is put together: piece, value, piece, value, … and a last piece. */
 export interface Plan {
   readonly pieces: readonly Uint8Array[];
   readonly origins: Int32Array;
   readonly pieceBytes: number;
-  /** Columns of transport, source address and port, destination address and port, when the flow is computed from them. */
-  readonly flow: readonly number[] | undefined;
+  /** Set when the flow's identifier is computed. */
+  readonly flow: FlowColumns | undefined;
 }
 
 export class ShapeNode {
@@ -172,7 +175,9 @@ function planFor(record: FlatRecord, columns: readonly Column[]): Plan | undefin
     pieces,
     origins: Int32Array.from(origins),
     pieceBytes: pieces.reduce((sum, one) => sum + one.length, 0),
-    flow: origins.includes(FROM_FLOW) ? FLOW_PARTS.map((name) => columnOf.get(name)!) : undefined,
+    flow: origins.includes(FROM_FLOW)
+      ? (FLOW_PARTS.map((name) => columnOf.get(name)!) as unknown as FlowColumns)
+      : undefined,
   };
 }
 

@@ -232,13 +232,11 @@ class Draft {
       return undefined;
     }
     if (sourcePort === undefined || destinationPort === undefined) return undefined;
-    return flowIdentifier(
-      transport as string,
-      values[SOURCE_IP] as string,
-      sourcePort as number,
-      values[DESTINATION_IP] as string,
-      destinationPort as number,
-    );
+    const protocol = protocolNumber(transport as string);
+    if (protocol === undefined) return undefined;
+    const source = parseIp(values[SOURCE_IP] as string)!;
+    const destination = parseIp(values[DESTINATION_IP] as string)!;
+    return communityId(protocol, source, sourcePort as number, destination, destinationPort as number);
   }
 
   /** Sorted and within the caps; which ones are kept must not depend on the order in which they were sent. */
@@ -258,19 +256,6 @@ class Draft {
     }
     return kept;
   }
-}
-
-/** The flow's identifier, or undefined where addresses and transport have none. Addresses are normalised ones. */
-export function flowIdentifier(
-  transport: string,
-  sourceIp: string,
-  sourcePort: number,
-  destinationIp: string,
-  destinationPort: number,
-): string | undefined {
-  const protocol = protocolNumber(transport);
-  if (protocol === undefined) return undefined;
-  return communityId(protocol, parseIp(sourceIp)!, sourcePort, parseIp(destinationIp)!, destinationPort);
 }
 
 function isNested(value: unknown): value is Readonly<Record<string, unknown>> {
