@@ -343,6 +343,19 @@ test('a search that its reader leaves is recorded as incomplete', async () => {
   assert.ok(Number(end['labels.rows']) < 2000, 'the rest is not read for nobody');
 });
 
+test('a search that its reader leaves while nothing is found is recorded as incomplete too', async () => {
+  await using server = await withRecords(1);
+  const { access } = server;
+  const scan = access.scan.bind(access);
+  access.scan = async function* (options) {
+    yield* scan(options);
+    await new Promise((resolve) => options?.signal?.addEventListener('abort', resolve));
+  };
+  await server.call('/api/v1/search', { role: 'auditor', onData: () => false });
+  const end = await eventually(() => server.custodyOf('search')[1]);
+  assert.equal(end['event.outcome'], 'failure');
+});
+
 test('denials become one custody record per principal or address', async () => {
   const server = await startTestServer();
   for (let times = 0; times < 30; times++) {

@@ -6,7 +6,7 @@ import { connect } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { LedgerError } from '../ledger/ledger.ts';
 import { BODY_BYTES_MAX } from './request-body.ts';
-import { type Call, recordLine, send, startTestServer } from './testing/test-server.ts';
+import { type Call, eventually, recordLine, send, startTestServer } from './testing/test-server.ts';
 
 const post = (body: Buffer | string, headers: Record<string, string> = {}): Call => ({
   method: 'POST',
@@ -182,10 +182,14 @@ test('a sender that goes away in the middle leaves nothing behind', async () => 
         `content-type: application/x-ndjson\r\n${encoding}content-length: 1000\r\n\r\n`,
     );
     socket.write(encoding === '' ? recordLine() : gzipSync(recordLine()).subarray(0, 30));
-    const inFlight = async () => (await server.call('/metrics', { role: 'viewer' })).text;
-    while (!(await inFlight()).includes('bytes_in_flight 1000\n'));
+    const inFlight = (bytes: number) =>
+      eventually(async () => {
+        const { text } = await server.call('/metrics', { role: 'viewer' });
+        return text.includes(`bytes_in_flight ${bytes}\n`) || undefined;
+      });
+    await inFlight(1000);
     socket.destroy();
-    while (!(await inFlight()).includes('bytes_in_flight 0\n'));
+    await inFlight(0);
   }
   assert.equal(server.access.entries.length, 0);
 });
@@ -211,6 +215,12 @@ test('bodies beyond the budget are refused with Retry-After, and its bytes come 
   release();
   assert.equal((await first).status, 200);
   server.access.beforeAppend = () => {};
+  for (const call of [
+    post(body + body, { 'transfer-encoding': 'chunked' }),
+    post(gzipSync(body + body), { 'content-encoding': 'gzip' }),
+  ]) {
+    assert.equal(errorCode(await server.call('/api/v1/records', call)), 'overloaded');
+  }
   assert.equal((await server.call('/api/v1/records', post(body))).status, 200);
 });
 

@@ -152,9 +152,9 @@ export async function send(server: TestServer, body: string): Promise<Answer> {
 }
 
 /** What happens after an answer has ended, such as its end entry after a reader has left. */
-export async function eventually<T>(look: () => T | undefined): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (let attempt = 0; attempt < 2000; attempt++) {
-    const found = look();
+    const found = await look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
