@@ -2,8 +2,8 @@
 // directory decides.
 
 import { type DirectoryLock, lockDirectory } from '../disk/directory-lock.ts';
+import { Installation } from '../ledger/installation.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { CommandError } from './command-error.ts';
 import type { Directories } from './directories.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -19,11 +19,24 @@ export interface OpenLedgers extends AsyncDisposable {
 /** The caller holds the lock. `adopt`: the operator's reason for accepting ledgers that are behind or unlike their anchor. */
 export async function openLedgers(
   directories: Directories,
-  _passphrase: string | undefined,
-  _invocation: Invocation,
-  _adopt?: string,
+  passphrase: string | undefined,
+  { disk, now, randomBytes }: Invocation,
+  adopt?: string,
 ): Promise<OpenLedgers> {
-  throw new CommandError(`Cannot open ${directories.data}: the ledger is not part of this version.`);
+  const installation = await Installation.open({
+    disk,
+    dataDirectory: directories.data,
+    stateDirectory: directories.state,
+    passphrase,
+    random: (count) => Buffer.from(randomBytes(count)),
+    now: () => new Date(now()),
+    adopt,
+  });
+  return {
+    byName: installation.ledgers,
+    rotateRoot: (nextPassphrase) => installation.rotateRoot(nextPassphrase),
+    [Symbol.asyncDispose]: () => installation[Symbol.asyncDispose](),
+  };
 }
 
 export interface Passphrases {

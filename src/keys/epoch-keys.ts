@@ -38,12 +38,10 @@ export class EpochKeys {
 
   /** Durable before it returns: nothing may be encrypted under a key that a power cut could take away. */
   create(epoch: number): EpochKey {
-    const existing = this.find(epoch);
-    // A crash between making the key and opening the epoch leaves a key that nothing was encrypted under.
-    if (existing !== undefined) return existing;
-    const key = this.#random(EPOCH_KEY_BYTES);
+    // A crash between making the key and opening the epoch leaves a key under which nothing was encrypted. It is written again:
+    // what a page cache shows need not be on the disk.
+    const key = this.find(epoch)?.key ?? this.#random(EPOCH_KEY_BYTES);
     this.#write(epoch, key, this.#roots[0]!);
-    this.#disk.syncDirectory(this.#directory);
     return this.#remember(epoch, key);
   }
 
@@ -85,7 +83,6 @@ export class EpochKeys {
   rewrap(root: RootKey): number {
     const epochs = this.epochs();
     for (const epoch of epochs) this.#write(epoch, this.get(epoch).key, root);
-    this.#disk.syncDirectory(this.#directory);
     return epochs.length;
   }
 

@@ -6,7 +6,12 @@
 // and the next attempt may find room again.
 
 import { type Disk, DiskError, type DiskFile } from '../disk/disk.ts';
-import { encodeSegmentHeader, extendChain, originHash } from '../sealed/segment-header.ts';
+import {
+  encodeSegmentHeader,
+  extendChain,
+  originHash,
+  SEGMENT_HEADER_BYTES,
+} from '../sealed/segment-header.ts';
 import { LedgerError } from './ledger.ts';
 import { type LedgerPaths, segmentPath } from './paths.ts';
 
@@ -22,6 +27,8 @@ export class ContentLog {
   readonly #paths: LedgerPaths;
   readonly #originHash: Buffer;
   #position: ContentPosition;
+  /** Where the segment before this one ends. */
+  #previous: ContentPosition;
   #file: DiskFile;
   #broken: string | undefined;
 
@@ -30,24 +37,19 @@ export class ContentLog {
     paths: LedgerPaths,
     origin: string,
     position: ContentPosition,
-    file: DiskFile,
+    previous: ContentPosition,
   ) {
     this.#disk = disk;
     this.#paths = paths;
     this.#originHash = originHash(origin);
     this.#position = position;
-    this.#file = file;
+    this.#previous = previous;
+    this.#file = disk.open(segmentPath(paths, position.segment), 'write');
   }
 
-  /** Goes on at the end of an existing segment. */
+  /** Goes on at the end of an existing segment that has frames. */
   static resume(disk: Disk, paths: LedgerPaths, origin: string, position: ContentPosition): ContentLog {
-    return new ContentLog(
-      disk,
-      paths,
-      origin,
-      position,
-      disk.open(segmentPath(paths, position.segment), 'write'),
-    );
+    return new ContentLog(disk, paths, origin, position, position);
   }
 
   /** Begins a new segment, holding `frames` that are already part of the log, behind the one that ends at `previous`. */
@@ -58,7 +60,7 @@ export class ContentLog {
     start: { previous: ContentPosition; epoch: number; first: number; frames: Iterable<Buffer> },
   ): ContentLog {
     const position = writeSegment(disk, paths, originHash(origin), start);
-    return ContentLog.resume(disk, paths, origin, position);
+    return new ContentLog(disk, paths, origin, position, start.previous);
   }
 
   get position(): ContentPosition {
@@ -86,10 +88,14 @@ export class ContentLog {
     this.#position = { segment, offset: offset + frame.length, chain: extendChain(chain, frame) };
   }
 
-  /** Closes the current segment and begins the next one. */
+  /**
+   * Closes the current segment and begins the next one. A segment without frames is replaced instead, so that only the last
+   * one of a log can be without: recovery relies on it.
+   */
   roll(epoch: number, first: number): void {
     this.assertWritable();
-    const start = { previous: this.#position, epoch, first, frames: [] };
+    const previous = this.#position.offset === SEGMENT_HEADER_BYTES ? this.#previous : this.#position;
+    const start = { previous, epoch, first, frames: [] };
     let position: ContentPosition;
     try {
       position = writeSegment(this.#disk, this.#paths, this.#originHash, start);
@@ -100,6 +106,7 @@ export class ContentLog {
     this.#file.close();
     this.#file = this.#disk.open(segmentPath(this.#paths, position.segment), 'write');
     this.#position = position;
+    this.#previous = previous;
   }
 
   close(): void {

@@ -14,7 +14,7 @@ import { frameCount, parseControls, parseFrame } from '../sealed/frame-layout.ts
 import { openFrame } from '../sealed/open-frame.ts';
 import { SEGMENT_HEADER_BYTES } from '../sealed/segment-header.ts';
 import { DictionaryShelf } from './dictionary-shelf.ts';
-import { FrameFinder } from './frame-finder.ts';
+import { type FoundFrame, FrameFinder } from './frame-finder.ts';
 import { type EntryKind, LedgerError, type StoredEntry } from './ledger.ts';
 import type { LedgerPaths } from './paths.ts';
 import { PublishedTiles } from './published-tiles.ts';
@@ -98,11 +98,20 @@ export class LedgerReader {
     }
   }
 
+  /** Where the frame ends that holds the entry. */
+  endOfFrameWith(index: number): LogEnd {
+    const found = this.#find(index);
+    return { segment: found.segment, offset: found.offset + found.frame.length };
+  }
+
   /** One entry with its salt (empty for a control entry). */
   entryAt(index: number): { readonly entry: StoredEntry; readonly salt: Buffer } {
     const found = this.#finder.readFrameAt(index);
     if (isProblem(found)) {
-      throw new LedgerError('not-found', `Cannot read entry ${index} of "${this.#options.origin}": ${found.problem}.`);
+      throw new LedgerError(
+        'not-found',
+        `Cannot read entry ${index} of "${this.#options.origin}": ${found.problem}.`,
+      );
     }
     const frame = this.#openFrame(found.frame, found.epoch);
     if (isProblem(frame)) throw this.#unreadable(found.segment, found.offset, frame);
@@ -117,7 +126,10 @@ export class LedgerReader {
     const note = this.#options.disk.readFile(this.#options.paths.checkpoint);
     const checkpoint = note === undefined ? undefined : openCheckpoint(note, this.#options.verifierKey);
     if (note !== undefined && checkpoint !== undefined && !isProblem(checkpoint)) return { checkpoint, note };
-    throw new LedgerError('damaged', `Cannot prove: "${this.#options.paths.checkpoint}" is not a checkpoint of this log.`);
+    throw new LedgerError(
+      'damaged',
+      `Cannot prove: "${this.#options.paths.checkpoint}" is not a checkpoint of this log.`,
+    );
   }
 
   /** The tlog-proof file for an entry under the newest checkpoint. */
@@ -131,10 +143,21 @@ export class LedgerReader {
     }
     const { entry, salt } = this.entryAt(index);
     const extra =
-      entry.kind === 'control' ? discloseControl(entry.bytes) : discloseCommitted(entry.kind, salt, entry.bytes);
+      entry.kind === 'control'
+        ? discloseControl(entry.bytes)
+        : discloseCommitted(entry.kind, salt, entry.bytes);
     const tiles = new PublishedTiles(this.#options.disk, this.#options.paths.directory);
     const proof = inclusionProof(index, checkpoint.size, tileHashReader(checkpoint.size, tiles.read));
     return encodeProofFile({ extra, index, proof, checkpoint: note });
+  }
+
+  #find(index: number): FoundFrame {
+    const found = this.#finder.readFrameAt(index);
+    if (!isProblem(found)) return found;
+    throw new LedgerError(
+      'not-found',
+      `Cannot read entry ${index} of "${this.#options.origin}": ${found.problem}.`,
+    );
   }
 
   #openFrameAt(reader: SegmentReader, start: number, end: number): FrameEntries {
@@ -161,7 +184,8 @@ export class LedgerReader {
         controls.map((entry) => entry.subarray(1)),
       );
     }
-    if (frameCount(header) === header.controls) return { first: header.first, entries, salts: Buffer.alloc(0) };
+    if (frameCount(header) === header.controls)
+      return { first: header.first, entries, salts: Buffer.alloc(0) };
     const { origin, epochKeys } = this.#options;
     const secrets = { origin, epoch, epochKey: epochKeys.get(epoch).key };
     const opened = openFrame(bytes, secrets, (index) => this.#dictionaries.fetch(index, epoch));
@@ -183,8 +207,11 @@ export class LedgerReader {
       if (!isProblem(reader)) return reader;
       throw this.#unreadable(segment, 0, reader);
     } catch (cause) {
-      if (cause instanceof LedgerError || cause instanceof KeyError || !(cause instanceof DiskError)) throw cause;
-      throw new LedgerError('damaged', `Cannot read ledger "${this.#options.origin}": ${cause.message}`, { cause });
+      if (cause instanceof LedgerError || cause instanceof KeyError || !(cause instanceof DiskError))
+        throw cause;
+      throw new LedgerError('damaged', `Cannot read ledger "${this.#options.origin}": ${cause.message}`, {
+        cause,
+      });
     }
   }
 

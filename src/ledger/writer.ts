@@ -321,10 +321,14 @@ export class LedgerWriter {
   #restorePublicFiles(): void {
     const { disk, paths, verifierKey } = this.#options;
     const anchor = disk.readFile(paths.anchor);
-    const published = disk.readFile(paths.checkpoint);
-    if (anchor !== undefined && (published === undefined || Buffer.compare(anchor, published) !== 0)) {
-      // Adoption goes the other way: there the directory's own checkpoint counts, and publishing renews the anchor.
-      if (this.#options.adopt === undefined) disk.replaceFile(paths.checkpoint, anchor);
+    // Adoption goes the other way: there the directory's own checkpoint counts, and publishing renews the anchor.
+    if (anchor !== undefined && this.#options.adopt === undefined) {
+      // What the page cache shows may be what a failed sync never brought to the disk. The checkpoint must not outlive it.
+      disk.replaceFile(paths.anchor, anchor);
+      const published = disk.readFile(paths.checkpoint);
+      if (published === undefined || Buffer.compare(anchor, published) !== 0) {
+        disk.replaceFile(paths.checkpoint, anchor);
+      }
     }
     const keyFile = Buffer.from(`${formatVerifierKey(verifierKey)}\n`);
     if (Buffer.compare(disk.readFile(paths.verifierKey) ?? Buffer.alloc(0), keyFile) !== 0) {
