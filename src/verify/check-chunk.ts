@@ -33,7 +33,7 @@ export type ControlFact = { readonly index: number } & Exclude<ControlEntry, { r
 
 export interface ChunkResult {
   readonly problems: Problem[];
-  /** Whether every bundle could be read: only then are these all the facts. */
+  /** Whether every entry could be read and is the log's: only then are these all the facts. */
   readonly isKnown: boolean;
   readonly facts: readonly ControlFact[];
   /** Roots of the chunk's full tiles of level 0; undefined where neither entries nor tiles say what they are. */
@@ -54,6 +54,17 @@ export interface EdgeDispute {
 
 export async function checkChunk(source: Source, task: ChunkTask): Promise<ChunkResult> {
   return new ChunkCheck(source, task).run();
+}
+
+/** A place in level 0: a bundle and its tile, as far as they could be read. */
+interface Place {
+  readonly from: number;
+  readonly bundle: string;
+  readonly tile: string;
+  readonly entries: EntrySlab | undefined;
+  /** Hashes computed from the entries, and those that the tile has. */
+  readonly leaves: Uint8Array | undefined;
+  readonly stored: Uint8Array | undefined;
 }
 
 class ChunkCheck {
@@ -107,14 +118,18 @@ class ChunkCheck {
 
   /** The tile's root, as far as it can be told. */
   async #checkFullTile(t: number, parent: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-    const { from, bundle, tile, leaves, stored } = await this.#readPlace(t, TILE_WIDTH);
+    const place = await this.#readPlace(t, TILE_WIDTH);
+    const { from, bundle, tile, leaves, stored } = place;
     if (leaves === undefined) return stored === undefined ? parent : rowRoot(stored);
     const root = rowRoot(leaves);
-    if (stored === undefined) return root;
-    const difference = differingHashes(leaves, stored);
-    if (difference === undefined) return root;
+    const difference = stored === undefined ? undefined : differingHashes(leaves, stored);
+    if (stored === undefined || difference === undefined) {
+      this.#checkEntries(place);
+      return root;
+    }
     const storedRoot = rowRoot(stored);
     const tileIsRight = parent !== undefined && Buffer.compare(storedRoot, parent) === 0;
+    this.#checkEntries(place, tileIsRight ? difference : undefined);
     this.#report(
       tileIsRight ? bundle : tile,
       from + difference.first,
@@ -127,35 +142,39 @@ class ChunkCheck {
   }
 
   async #checkEdge(t: number, width: number): Promise<Uint8Array | undefined> {
-    const { from, bundle, tile, leaves, stored } = await this.#readPlace(t, width);
+    const place = await this.#readPlace(t, width);
+    const { from, bundle, tile, leaves, stored } = place;
     if (leaves === undefined) return stored;
     const difference = stored === undefined ? undefined : differingHashes(leaves, stored);
+    this.#checkEntries(place, difference);
     if (stored !== undefined && difference !== undefined) {
       this.#edgeDispute = { stored, bundle, tile, from: from + difference.first, to: from + difference.end };
     }
     return leaves;
   }
 
-  async #readPlace(t: number, width: number) {
+  async #readPlace(t: number, width: number): Promise<Place> {
     const index = this.#chunk * TILE_WIDTH + t;
     const from = index * TILE_WIDTH;
     const foundBundle = await readBundle(this.#source, this.#ledger, { index, width });
     const foundTile = await readTile(this.#source, this.#ledger, { level: 0, index, width });
-    let leaves: Uint8Array | undefined;
+    const entries = isProblem(foundBundle) ? undefined : foundBundle.entries;
     if (isProblem(foundBundle)) {
       this.#report(foundBundle.file, from, from + width, foundBundle.problem);
       this.#isKnown = false;
-    } else {
-      this.#checkEntries(foundBundle.file, from, foundBundle.entries);
-      leaves = hashLeaves(foundBundle.entries);
     }
     if (isProblem(foundTile)) this.#report(foundTile.file, from, from + width, foundTile.problem);
     const stored = isProblem(foundTile) ? undefined : foundTile.hashes;
-    return { from, bundle: foundBundle.file, tile: foundTile.file, leaves, stored };
+    const leaves = entries === undefined ? undefined : hashLeaves(entries);
+    return { from, bundle: foundBundle.file, tile: foundTile.file, entries, leaves, stored };
   }
 
-  #checkEntries(file: string, from: number, { bytes, starts, ends }: EntrySlab): void {
+  /** What the entries say, those that may not be the log's excepted. */
+  #checkEntries({ bundle: file, from, entries }: Place, except?: { first: number; end: number }): void {
+    if (except !== undefined) this.#isKnown = false;
+    const { bytes, starts, ends } = entries!;
     for (let i = 0; i < starts.length; i++) {
+      if (except !== undefined && i >= except.first && i < except.end) continue;
       const start = starts[i]!;
       // Nearly all entries are commitments of the right length, and nothing more can be said of them here.
       const kind = entryKind(bytes[start]);

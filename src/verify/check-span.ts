@@ -13,65 +13,17 @@
 // after it are not published yet and must be what a writer, or a crash, leaves there.
 
 import { isProblem } from '../bytes/problem.ts';
-import { type FrameHeader, frameCount, parseControls, parseFrame } from '../sealed/frame-layout.ts';
-import { sealFrame } from '../sealed/seal-frame.ts';
+import { frameCount, parseFrame } from '../sealed/frame-layout.ts';
 import { extendChain, SEGMENT_HEADER_BYTES } from '../sealed/segment-header.ts';
-import { type EpochFact, SealedCheck } from './check-sealed.ts';
-import { parseControlBody } from './control-entries.ts';
-import { EntryCursor } from './entry-cursor.ts';
+import { FrameCheck, type ParsedFrame } from './check-frame.ts';
+import type { EpochFact } from './check-sealed.ts';
 import { FrameReader, segmentFile } from './frame-reader.ts';
-import type { Problem } from './report.ts';
 import type { SegmentInfo } from './segments.ts';
 import type { Source } from './source.ts';
+import { type Anchor, emptySpanResult, type SpanResult, type SpanTask } from './span-task.ts';
 import { judgeEnd } from './torn-end.ts';
 
-/** A place in the content where the signed tree says what the chain is. */
-export interface Anchor {
-  readonly index: number;
-  readonly segment: number;
-  readonly offset: number;
-  /** Hex. */
-  readonly chain: string;
-}
-
-/** Before the first segment's header. */
-export const BEGINNING: Anchor = { index: 0, segment: 1, offset: 0, chain: '00'.repeat(32) };
-
-export interface SpanTask {
-  readonly kind: 'span';
-  readonly ledger: string;
-  readonly origin: string;
-  /** Of the tree. */
-  readonly size: number;
-  readonly from: Anchor;
-  /** Undefined: up to the end of the last segment. */
-  readonly to: Anchor | undefined;
-  /** The segments that exist, from the one of `from` to the one of `to`. */
-  readonly segments: readonly SegmentInfo[];
-  /** The epoch open at `from`, and those opened before `to`. */
-  readonly epochs: readonly EpochFact[];
-}
-
-export interface MissingContent {
-  readonly firstSegment: number;
-  readonly lastSegment: number;
-  readonly epochs: readonly number[];
-  readonly from: number;
-  readonly to: number;
-}
-
-export interface SpanResult {
-  readonly problems: Problem[];
-  readonly notes: string[];
-  readonly missing: MissingContent[];
-  readonly frames: number;
-  readonly decrypted: number;
-  readonly bytes: number;
-  /** Size that a checkpoint must have once what was found behind this one is published; 0 where nothing says so. */
-  readonly publishing: number;
-  /** Epochs that were opened, or hold content, behind the checkpoint. */
-  readonly lateEpochs: readonly number[];
-}
+const CHAIN_DIFFERS = 'the content is not what the ledger recorded: its chain differs';
 
 export async function checkSpan(source: Source, task: SpanTask): Promise<SpanResult> {
   return new SpanCheck(source, task).run();
@@ -83,21 +35,16 @@ interface Place {
   readonly chain: string;
 }
 
+interface Joint {
+  readonly before: { readonly file: string; readonly from: number };
+  readonly after: { readonly file: string; readonly from: number };
+}
+
 class SpanCheck {
   readonly #source: Source;
   readonly #task: SpanTask;
-  readonly #entries: EntryCursor;
-  readonly #sealed: SealedCheck;
-  readonly #result = {
-    problems: [] as Problem[],
-    notes: [] as string[],
-    missing: [] as MissingContent[],
-    frames: 0,
-    decrypted: 0,
-    bytes: 0,
-    publishing: 0,
-    lateEpochs: [] as number[],
-  };
+  readonly #frames: FrameCheck;
+  readonly #result = emptySpanResult();
   #segment: number;
   #offset: number;
   #index: number;
@@ -106,17 +53,19 @@ class SpanCheck {
   #chainKnown = true;
   /** Entries before this one are in frames that the chain has confirmed. */
   #confirmed: number;
+  /**
+   * A segment that does not go on with the chain of the one before it. The next content entry decides which of the two was changed:
+   * until then the header is believed.
+   */
+  #joint: Joint | undefined;
   /** Where the next frame may be said to begin: the end of the last one, and after each segment header since. */
   #places: Place[];
-  /** Opened in frames behind the checkpoint. */
-  #openedLately = 0;
 
   constructor(source: Source, task: SpanTask) {
-    const { ledger, origin, size, from } = task;
+    const { from } = task;
     this.#source = source;
     this.#task = task;
-    this.#entries = new EntryCursor(source, ledger, size, from.index);
-    this.#sealed = new SealedCheck(source, ledger, origin, size);
+    this.#frames = new FrameCheck(source, task, this.#result);
     this.#segment = from.segment;
     this.#offset = from.offset;
     this.#index = from.index;
@@ -137,13 +86,23 @@ class SpanCheck {
       if (this.#offset === 0) await this.#passHeader(info);
       const isLast = this.#segment === last;
       const end = isLast && to !== undefined ? to.offset : info.end;
-      if (!(await this.#walkFrames(info, end, isLast && to === undefined))) return this.#result;
+      const isWhole = await this.#walkFrames(info, end, isLast && to === undefined);
+      if (isLast && !isWhole) return this.#result;
       if (isLast) break;
+      if (!isWhole) this.#resume(info.number);
       this.#segment++;
       this.#offset = 0;
     }
     this.#arrive();
     return this.#result;
+  }
+
+  /** The rest of a segment is lost: goes on where the next one says that it begins. */
+  #resume(segment: number): void {
+    const next = this.#task.segments.find(({ number }) => number > segment);
+    if (next !== undefined) this.#index = Math.max(this.#index, next.first);
+    this.#frames.moveTo(this.#index);
+    this.#chainKnown = false;
   }
 
   /** Goes on with the next segment that exists; false where there is none. */
@@ -170,7 +129,7 @@ class SpanCheck {
     this.#offset = 0;
     this.#index = Math.max(this.#index, next.first);
     this.#confirmed = this.#index;
-    this.#entries.moveTo(this.#index);
+    this.#frames.moveTo(this.#index);
     // The header's word is enough: the next content entry's chain covers this header, and with it the chain it begins from.
     this.#chain = Buffer.from(next.previousChain, 'hex');
     return true;
@@ -184,24 +143,21 @@ class SpanCheck {
       this.#chainKnown = false;
     } else {
       if (this.#chainKnown && info.previousChain !== hex(this.#chain)) {
-        this.#report(
-          file,
-          this.#index,
-          this.#end(info.first),
-          'the segment does not continue the chain of the one before it',
-        );
-        this.#chainKnown = false;
+        const before = { file: segmentFile(this.#task.ledger, info.number - 1), from: this.#confirmed };
+        this.#joint = { before, after: { file, from: info.first } };
+        this.#chain = Buffer.from(info.previousChain, 'hex');
       }
       if (info.first !== this.#index) {
         const [from, to] = [Math.min(info.first, this.#index), Math.max(info.first, this.#index)];
         this.#report(file, from, to, `the segment begins with entry ${info.first}, expected ${this.#index}`);
       }
       const epoch = this.#epochAt(info.first)?.epoch;
-      if (this.#index < this.#task.size && epoch !== info.epoch && epoch !== undefined) {
+      const { size, epochsAreAll } = this.#task;
+      if (this.#index < size && epochsAreAll && epoch !== info.epoch && epoch !== undefined) {
         this.#report(
           file,
           info.first,
-          this.#end(info.first),
+          this.#end(),
           `the segment is of epoch ${info.epoch}, expected ${epoch}`,
         );
       }
@@ -218,15 +174,13 @@ class SpanCheck {
     while (this.#offset < end) {
       const found = await reader.frameAt(this.#offset, end);
       const parsed = isProblem(found) ? found : parseFrame(found.frame);
-      const header = isProblem(found) || isProblem(parsed) ? undefined : found.header;
-      if (header === undefined || header.first !== this.#index) {
-        const problem = isProblem(parsed) ? parsed.problem : `the frame begins with entry ${header?.first}`;
-        if (isEnd && this.#index >= this.#task.size) return this.#endTorn(info);
-        if (await this.#passDamaged(reader, end, problem)) continue;
-        return false;
+      if (!isProblem(found) && !isProblem(parsed) && parsed.header.first === this.#index) {
+        await this.#passFrame(reader, found.frame, parsed, info);
+        continue;
       }
-      if (isProblem(found) || isProblem(parsed)) return false;
-      await this.#passFrame(reader.file, found.frame, header, parsed.sections.control, info);
+      if (isEnd && this.#index >= this.#task.size) return this.#endTorn(info);
+      const problem = isProblem(parsed) ? parsed.problem : `it begins with entry ${parsed.header.first}`;
+      if (!(await this.#passDamaged(reader, end, problem))) return false;
     }
     return true;
   }
@@ -257,65 +211,28 @@ class SpanCheck {
         this.#chainKnown = false;
         this.#offset = next;
         this.#index = after;
-        this.#entries.moveTo(after);
+        this.#frames.moveTo(after);
         this.#places = [this.#place()];
         return true;
       }
     }
-    const to = Math.max(this.#index + 1, this.#task.to?.index ?? this.#task.size);
+    const to = Math.max(this.#index + 1, this.#end());
     this.#report(reader.file, this.#index, to, `the content at byte ${this.#offset} is damaged: ${problem}`);
     return false;
   }
 
   async #passFrame(
-    file: string,
+    reader: FrameReader,
     frame: Buffer,
-    header: FrameHeader,
-    controlSection: Buffer | undefined,
+    parsed: ParsedFrame,
     info: SegmentInfo,
   ): Promise<void> {
-    const { first } = header;
-    const controls = controlSection === undefined ? [] : parseControls(controlSection, header.controls);
-    if (isProblem(controls)) {
-      this.#report(file, first, first + header.controls, controls.problem);
-      this.#entries.moveTo(first + header.controls);
-    } else {
-      for (const [i, control] of controls.entries()) await this.#passControl(file, first + i, control);
-      const isPlain = header.records + header.quarantined === 0;
-      if (isPlain && !frame.equals(plainFrame(this.#task.origin, first, controls))) {
-        this.#report(
-          file,
-          first,
-          first + frameCount(header),
-          'the frame is not spelled as a frame of control entries is',
-        );
-      }
-    }
-    if (header.records + header.quarantined > 0) await this.#passItems(file, frame, header, info);
-    this.#result.frames++;
-    this.#result.bytes += frame.length;
+    const content = await this.#frames.check(reader.file, frame, parsed, info);
+    for (const anchor of content) this.#meetContent(reader.file, anchor);
     this.#chain = extendChain(this.#chain, frame);
     this.#offset += frame.length;
-    this.#index = first + frameCount(header);
+    this.#index += frameCount(parsed.header);
     this.#places = [this.#place()];
-  }
-
-  async #passControl(file: string, index: number, entry: Buffer): Promise<void> {
-    if (!(await this.#entries.passControl(entry))) {
-      this.#report(file, index, index + 1, 'the frame’s control entry is not the one in the tree');
-      return;
-    }
-    const control = parseControlBody(entry.subarray(1));
-    if (isProblem(control)) {
-      if (index >= this.#task.size) this.#report(file, index, index + 1, control.problem);
-      return;
-    }
-    if (control.type === 'content') this.#meetContent(file, { index, ...control });
-    if (control.type === 'epoch-opened' && index >= this.#task.size) {
-      this.#openedLately = control.epoch;
-      this.#result.lateEpochs.push(control.epoch);
-    }
-    if (control.type === 'content' && index >= this.#task.size) this.#result.publishing = index + 1;
   }
 
   #meetContent(file: string, content: Anchor): void {
@@ -330,14 +247,7 @@ class SpanCheck {
       );
       return;
     }
-    if (this.#chainKnown && place.chain !== chain) {
-      this.#report(
-        file,
-        this.#confirmed,
-        index,
-        'the content is not what the ledger recorded: its chain differs',
-      );
-    }
+    this.#meetChain(file, place.chain, chain, index);
     // The tree's word counts from here on. Headers between the place and this frame are added again.
     if (place.chain !== chain || !this.#chainKnown) {
       const isHere = place === this.#places.at(-1);
@@ -345,42 +255,6 @@ class SpanCheck {
       this.#chainKnown = isHere || place.chain === chain;
     }
     this.#confirmed = index;
-  }
-
-  async #passItems(file: string, frame: Buffer, header: FrameHeader, info: SegmentInfo): Promise<void> {
-    const { records, quarantined } = header;
-    const from = header.first + header.controls;
-    const epoch = this.#task.epochs.find((known) => known.epoch === info.epoch);
-    if (epoch === undefined && this.#openedLately !== info.epoch && !info.damaged) {
-      this.#report(
-        file,
-        from,
-        from + records + quarantined,
-        `epoch ${info.epoch} was not opened before this frame`,
-      );
-    }
-    let commitments: Uint8Array | undefined;
-    if (epoch?.key !== undefined) {
-      const content = await this.#sealed.open(frame, header, epoch);
-      if (isProblem(content)) {
-        this.#report(file, from, from + records + quarantined, content.problem);
-      } else {
-        commitments = content.commitments;
-        this.#result.decrypted += records + quarantined;
-        for (const { at, problem } of content.problems) this.#report(file, from + at, from + at + 1, problem);
-      }
-    }
-    const differing = [
-      await this.#entries.passCommitted('record', records, commitments?.subarray(0, records * 32)),
-      await this.#entries.passCommitted('quarantined', quarantined, commitments?.subarray(records * 32)),
-    ];
-    const what =
-      commitments === undefined
-        ? 'has entries of other kinds than the tree'
-        : 'has other content than the tree commits to';
-    for (const range of differing) {
-      if (range !== undefined) this.#report(file, range.from, range.to, `the frame ${what}`);
-    }
   }
 
   #arrive(): void {
@@ -402,23 +276,38 @@ class SpanCheck {
         to.index,
         `the frames end with entry ${this.#index} at byte ${this.#offset}, expected entry ${to.index} at ${to.offset}`,
       );
-    } else if (this.#chainKnown && hex(this.#chain) !== to.chain) {
-      this.#report(
-        file,
-        this.#confirmed,
-        to.index,
-        'the content is not what the ledger recorded: its chain differs',
-      );
+    } else {
+      this.#meetChain(file, hex(this.#chain), to.chain, to.index);
     }
+    if (this.#joint !== undefined) this.#reportJoint(false);
+  }
+
+  /** The chain as it was computed, and as the tree has it. */
+  #meetChain(file: string, computed: string, recorded: string, index: number): void {
+    if (!this.#chainKnown) {
+      this.#joint = undefined;
+      return;
+    }
+    const isSame = computed === recorded;
+    if (this.#joint !== undefined) this.#reportJoint(isSame);
+    else if (!isSame) this.#report(file, this.#confirmed, index, CHAIN_DIFFERS);
+  }
+
+  #reportJoint(headerIsRight: boolean): void {
+    const { before, after } = this.#joint!;
+    this.#joint = undefined;
+    if (headerIsRight) this.#report(before.file, before.from, after.from, CHAIN_DIFFERS);
+    else this.#report(after.file, after.from, this.#end(), 'the segment does not continue the one before it');
   }
 
   #epochAt(index: number): EpochFact | undefined {
     return this.#task.epochs.findLast(({ opened }) => opened <= index);
   }
 
-  /** An end for a range of entries that begins at `from`, as near as it is known. */
-  #end(from: number): number {
-    return Math.max(from, this.#task.to?.index ?? this.#task.size);
+  /** Where damage in this segment ends at the latest. */
+  #end(): number {
+    const next = this.#task.segments.find(({ number }) => number > this.#segment);
+    return Math.max(this.#index, next?.first ?? this.#task.to?.index ?? this.#task.size);
   }
 
   #place(): Place {
@@ -428,22 +317,6 @@ class SpanCheck {
   #report(file: string, from: number, to: number, problem: string): void {
     this.#result.problems.push({ file, from, to, problem });
   }
-}
-
-/** Nothing in a frame of control entries is secret or random, so there is one way to write it. */
-function plainFrame(origin: string, first: number, controls: readonly Uint8Array[]): Buffer {
-  const nothing = new Uint8Array(32);
-  const input = {
-    origin,
-    epoch: 0,
-    epochKey: nothing,
-    first,
-    blockId: nothing,
-    controls,
-    records: [],
-    quarantined: [],
-  };
-  return sealFrame(input).frame;
 }
 
 function hex(bytes: Uint8Array): string {

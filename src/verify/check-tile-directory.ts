@@ -4,7 +4,7 @@
 import { isProblem } from '../bytes/problem.ts';
 import { HASH_BYTES } from '../merkle/hashes.ts';
 import { parseBundle, parseTilePath, TILE_WIDTH, type TilePath } from '../merkle/tiles.ts';
-import type { Problem } from './report.ts';
+import type { Difference, Problem } from './report.ts';
 import { type DirectoryEntry, type Source, SourceError } from './source.ts';
 import { readBundle, readTile } from './tile-files.ts';
 
@@ -19,16 +19,30 @@ export interface TileDirectoryTask {
 
 export interface TileDirectoryResult {
   readonly problems: Problem[];
+  readonly differences: Difference[];
   readonly notes: string[];
   /** Directories in it that hold more tiles. */
   readonly directories: string[];
-  /** Tiles behind the checkpoint: fine where a newer checkpoint has this size. 0 where there are none. */
-  readonly publishing: number;
+  /** Tiles behind the checkpoint, a few of them. */
+  readonly early: EarlyTile[];
+}
+
+/** Fine where a newer checkpoint has at least this size. */
+export interface EarlyTile {
+  readonly file: string;
+  readonly size: number;
+}
+
+/** Enough to name them; after an older checkpoint was put in place there can be many. */
+export const EARLY_TILES_MAX = 16;
+
+export function emptyTileDirectoryResult(): TileDirectoryResult {
+  return { problems: [], differences: [], notes: [], directories: [], early: [] };
 }
 
 /** Tile levels and bundles, and what no tree has, in a ledger's `tile` directory. */
 export async function listTileDirectories(source: Source, ledger: string): Promise<TileDirectoryResult> {
-  const result: TileDirectoryResult = { problems: [], notes: [], directories: [], publishing: 0 };
+  const result = emptyTileDirectoryResult();
   for (const { name, kind } of (await source.list(`${ledger}tile`)) ?? []) {
     if (kind === 'directory' && parseTilePath(`tile/${name}/000`) !== undefined)
       result.directories.push(`tile/${name}`);
@@ -46,13 +60,15 @@ export async function checkTileDirectory(
   return check.result;
 }
 
+/** The tile that the tree has in a place: partial tiles of that place begin like it. */
+interface Reference {
+  readonly file: string;
+  /** At a width, or at its own where that is less. */
+  readonly beginning: (width: number) => Uint8Array | undefined;
+}
+
 class TileDirectoryCheck {
-  readonly result = {
-    problems: [] as Problem[],
-    notes: [] as string[],
-    directories: [] as string[],
-    publishing: 0,
-  };
+  readonly result = emptyTileDirectoryResult();
   readonly #source: Source;
   readonly #task: TileDirectoryTask;
 
@@ -71,7 +87,7 @@ class TileDirectoryCheck {
       } else {
         const tile = kind === 'file' ? parseTilePath(path) : undefined;
         if (tile === undefined) reportStranger(this.result, `${ledger}${path}`, kind);
-        else if (endOf(tile) > this.#task.size) this.#expectLater(tile);
+        else if (endOf(tile) > this.#task.size) this.#expectLater(`${ledger}${path}`, tile);
       }
     }
   }
@@ -79,7 +95,7 @@ class TileDirectoryCheck {
   /** A directory such as `tile/0/067.p`. */
   async #checkPartials(directory: string): Promise<void> {
     const { ledger, size } = this.#task;
-    let reference: ((width: number) => Uint8Array | undefined) | undefined;
+    let reference: Reference | undefined;
     for (const { name, kind } of (await this.#source.list(`${ledger}${directory}`)) ?? []) {
       const path = `${directory}/${name}`;
       const tile = kind === 'file' ? parseTilePath(path) : undefined;
@@ -88,35 +104,33 @@ class TileDirectoryCheck {
         continue;
       }
       const width = widthAt(tile, size);
-      if (tile.width > width) this.#expectLater(tile);
+      if (tile.width > width) this.#expectLater(`${ledger}${path}`, tile);
       if (tile.width === width || width === 0) continue;
       reference ??= await this.#reference(tile, width);
       await this.#compare(`${ledger}${path}`, tile, reference);
     }
   }
 
-  /** The beginnings of the tile that the tree has in this place, at every width that it has. */
-  async #reference(tile: TilePath, width: number): Promise<(width: number) => Uint8Array | undefined> {
+  async #reference(tile: TilePath, width: number): Promise<Reference> {
     const { ledger } = this.#task;
     if (tile.kind === 'hashes') {
       const found = await readTile(this.#source, ledger, { ...tile, width });
-      return (wanted) => (isProblem(found) ? undefined : found.hashes.subarray(0, wanted * HASH_BYTES));
+      return {
+        file: found.file,
+        beginning: (wanted) => (isProblem(found) ? undefined : found.hashes.subarray(0, wanted * HASH_BYTES)),
+      };
     }
     const found = await readBundle(this.#source, ledger, { index: tile.index, width });
-    return (wanted) =>
-      isProblem(found)
-        ? undefined
-        : found.entries.bytes.subarray(0, found.entries.ends[Math.min(wanted, width) - 1]);
+    return {
+      file: found.file,
+      beginning: (wanted) =>
+        isProblem(found)
+          ? undefined
+          : found.entries.bytes.subarray(0, found.entries.ends[Math.min(wanted, width) - 1]),
+    };
   }
 
-  async #compare(
-    file: string,
-    tile: TilePath,
-    reference: (width: number) => Uint8Array | undefined,
-  ): Promise<void> {
-    const right = reference(tile.width);
-    // Missing or damaged itself, which is reported where the tree is checked.
-    if (right === undefined) return;
+  async #compare(file: string, tile: TilePath, reference: Reference): Promise<void> {
     const report = (problem: string) =>
       this.result.problems.push({ file, from: startOf(tile), to: endOf(tile), problem });
     let bytes: Buffer | undefined;
@@ -133,15 +147,26 @@ class TileDirectoryCheck {
       tile.kind === 'hashes'
         ? bytes.length === tile.width * HASH_BYTES
         : !isProblem(parseBundle(bytes, tile.width));
-    const common = Math.min(bytes.length, right.length);
-    if (!isWhole) report(`the partial tile is not ${tile.width} wide`);
-    else if (Buffer.compare(bytes.subarray(0, common), right.subarray(0, common)) !== 0) {
-      report('the partial tile differs from the tree');
+    if (!isWhole) {
+      report(`the partial tile is not ${tile.width} wide`);
+      return;
     }
+    const right = reference.beginning(tile.width);
+    // Missing or damaged itself, which is reported where the tree is checked.
+    if (right === undefined) return;
+    const common = Math.min(bytes.length, right.length);
+    if (Buffer.compare(bytes.subarray(0, common), right.subarray(0, common)) === 0) return;
+    this.result.differences.push({
+      file,
+      from: startOf(tile),
+      to: endOf(tile),
+      problem: `the partial tile differs from ${reference.file}`,
+      against: reference.file,
+    });
   }
 
-  #expectLater(tile: TilePath): void {
-    this.result.publishing = Math.max(this.result.publishing, endOf(tile));
+  #expectLater(file: string, tile: TilePath): void {
+    if (this.result.early.length < EARLY_TILES_MAX) this.result.early.push({ file, size: endOf(tile) });
   }
 }
 

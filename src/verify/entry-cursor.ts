@@ -8,9 +8,11 @@ import { TILE_WIDTH } from '../merkle/tiles.ts';
 import type { Source } from './source.ts';
 import { readBundle } from './tile-files.ts';
 
-export interface EntryRange {
+/** Entries that the tree has otherwise, and where it has them. */
+export interface OtherEntries {
   readonly from: number;
   readonly to: number;
+  readonly bundle: string;
 }
 
 export class EntryCursor {
@@ -20,6 +22,8 @@ export class EntryCursor {
   #index: number;
   #bundle = -1;
   #entries: EntrySlab | undefined;
+  /** The bundle's file. */
+  #file = '';
 
   constructor(source: Source, ledger: string, size: number, index: number) {
     this.#source = source;
@@ -32,39 +36,37 @@ export class EntryCursor {
     this.#index = index;
   }
 
-  /** Passes one control entry; false where the tree has another entry in its place. */
-  async passControl(entry: Uint8Array): Promise<boolean> {
+  /** Passes one control entry. */
+  async passControl(entry: Uint8Array): Promise<OtherEntries | undefined> {
     const index = this.#index++;
     const entries = await this.#bundleOf(index);
-    if (entries === undefined) return true;
+    if (entries === undefined) return undefined;
     const at = index % TILE_WIDTH;
-    return Buffer.compare(entries.bytes.subarray(entries.starts[at], entries.ends[at]), entry) === 0;
+    const isSame = Buffer.compare(entries.bytes.subarray(entries.starts[at], entries.ends[at]), entry) === 0;
+    return isSame ? undefined : { from: index, to: index + 1, bundle: this.#file };
   }
 
   /**
-   * Passes `count` entries of this kind; with `commitments`, these are what they commit to. Returns the range from the first to
-   * the last entry that the tree has otherwise.
+   * Passes `count` entries of this kind; with `commitments`, these are what they commit to. Of each bundle that has other entries,
+   * the range from the first to the last of them.
    */
   async passCommitted(
     kind: Exclude<EntryKind, 'control'>,
     count: number,
     commitments: Uint8Array | undefined,
-  ): Promise<EntryRange | undefined> {
+  ): Promise<OtherEntries[]> {
     const kindByte = ENTRY_KIND[kind];
+    const others: OtherEntries[] = [];
     const start = this.#index;
     const end = start + count;
     this.#index = end;
-    let first = -1;
-    let last = -1;
     for (let index = start; index < end && index < this.#size; ) {
       const entries = await this.#bundleOf(index);
       const stop = Math.min(end, this.#size, (Math.floor(index / TILE_WIDTH) + 1) * TILE_WIDTH);
-      if (entries === undefined) {
-        index = stop;
-        continue;
-      }
-      const { bytes, starts, ends } = entries;
-      for (; index < stop; index++) {
+      let first = -1;
+      let last = -1;
+      for (; index < stop && entries !== undefined; index++) {
+        const { bytes, starts, ends } = entries;
         const at = index % TILE_WIDTH;
         const entry = starts[at]!;
         let same = bytes[entry] === kindByte && ends[at]! - entry === 1 + COMMITMENT_BYTES;
@@ -78,8 +80,10 @@ export class EntryCursor {
         if (first < 0) first = index;
         last = index;
       }
+      if (first >= 0) others.push({ from: first, to: last + 1, bundle: this.#file });
+      index = stop;
     }
-    return first < 0 ? undefined : { from: first, to: last + 1 };
+    return others;
   }
 
   async #bundleOf(index: number): Promise<EntrySlab | undefined> {
@@ -90,6 +94,7 @@ export class EntryCursor {
       const found = await readBundle(this.#source, this.#ledger, { index: bundle, width });
       this.#entries = isProblem(found) ? undefined : found.entries;
       this.#bundle = bundle;
+      this.#file = found.file;
     }
     return this.#entries;
   }

@@ -102,13 +102,13 @@ export class LedgerIdentity {
     );
   }
 
-  /** The newest checkpoint, if it is at least of this size. */
-  async hasGrownTo(size: number): Promise<boolean> {
+  /** The size of the newest checkpoint. Waits a moment for one that is at least of size `wanted`. */
+  async newestSize(wanted: number): Promise<number> {
     for (let wait = 0; ; wait++) {
       const bytes = await this.#options.source.readAll(this.#checkpointFile, CHECKPOINT_BYTES_MAX);
       const newest = bytes === undefined ? undefined : openOwnCheckpoint(bytes, this.key!);
-      if (newest !== undefined && !isProblem(newest) && newest.size >= size) return true;
-      if (wait === PUBLICATION_WAITS) return false;
+      const size = newest === undefined || isProblem(newest) ? 0 : newest.size;
+      if (size >= wanted || wait === PUBLICATION_WAITS) return size;
       await this.#options.sleep(PUBLICATION_WAIT_MS);
     }
   }

@@ -48,8 +48,17 @@ export interface VerifyReport {
 const PROBLEMS_MAX = 1000;
 const NOTES_MAX = 200;
 
+/**
+ * Two files that should agree and do not. Which of them was changed only the rest of the check can say: where `against` turns out
+ * to be damaged, nothing is held against `file`.
+ */
+export interface Difference extends Problem {
+  readonly against: string;
+}
+
 export class Findings {
   readonly #problems: Problem[] = [];
+  readonly #differences: Difference[] = [];
   readonly #notes = new Set<string>();
   #unlisted = 0;
 
@@ -64,12 +73,29 @@ export class Findings {
     }
   }
 
+  addDifferences(...differences: readonly Difference[]): void {
+    for (const difference of differences) {
+      if (this.#differences.length < PROBLEMS_MAX) this.#differences.push(difference);
+      else this.#unlisted++;
+    }
+  }
+
+  /** Turns differences into problems. To be called when everything that can be said about single files has been said. */
+  settle(): void {
+    const damaged = new Set(this.#problems.map(({ file }) => file));
+    for (const { against, ...problem } of this.#differences.splice(0)) {
+      if (damaged.has(against))
+        this.note(`${problem.file}: could not be held against ${against}, which is damaged`);
+      else this.add(problem);
+    }
+  }
+
   note(...texts: readonly string[]): void {
     for (const text of texts) if (this.#notes.size < NOTES_MAX) this.#notes.add(text);
   }
 
   get found(): boolean {
-    return this.#problems.length > 0;
+    return this.#problems.length + this.#unlisted > 0;
   }
 
   /** In the order of the entries; workers finish in any order. */

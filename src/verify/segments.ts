@@ -19,7 +19,7 @@ import { checkLeftover } from './torn-end.ts';
 export interface SegmentInfo {
   readonly number: number;
   readonly size: number;
-  /** Where it ends as part of the log. */
+  /** Where it ends as part of the log, as the segment after it says; its file may be shorter or longer. */
   readonly end: number;
   readonly epoch: number;
   /** Index of its first entry. */
@@ -56,8 +56,7 @@ export async function listSegments(
     const header = parseSegmentHeader(await source.read(file, 0, SEGMENT_HEADER_BYTES));
     const followed = next !== undefined && next.number === number + 1;
     const end = followed ? next!.previousLength : size;
-    // The end is claimed by a file that anybody may have changed; where the signed chain goes on decides in the end.
-    const info = { number, size, end: Math.min(end, size) };
+    const info = { number, size, end };
     const problem = isProblem(header) ? header.problem : headerProblem(header, number, origin);
     if (isProblem(header) || problem !== undefined) {
       const first = next?.first ?? 0;

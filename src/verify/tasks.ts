@@ -1,13 +1,15 @@
 // The pieces of work that a check is cut into. Each is a pure function of the source and of a task that can be sent to a worker.
 
 import { CHUNK_ENTRIES, type ChunkResult, type ChunkTask, checkChunk } from './check-chunk.ts';
-import { checkSpan, type SpanResult, type SpanTask } from './check-span.ts';
+import { checkSpan } from './check-span.ts';
 import {
   checkTileDirectory,
+  emptyTileDirectoryResult,
   type TileDirectoryResult,
   type TileDirectoryTask,
 } from './check-tile-directory.ts';
 import { type Source, SourceError } from './source.ts';
+import { emptySpanResult, type SpanResult, type SpanTask } from './span-task.ts';
 
 export type Task = ChunkTask | SpanTask | TileDirectoryTask;
 
@@ -57,11 +59,10 @@ function unreadable(task: Task, { path, message }: SourceError): ResultOf<Task> 
     }
     case 'span': {
       const problems = report(task.from.index, task.to?.index ?? task.size);
-      const counted = { frames: 0, decrypted: 0, bytes: 0, publishing: 0 };
-      return { problems, notes: [], missing: [], lateEpochs: [], ...counted };
+      return { ...emptySpanResult(), problems };
     }
     case 'tiles':
-      return { problems: report(0, task.size), notes: [], directories: [], publishing: 0 };
+      return { ...emptyTileDirectoryResult(), problems: report(0, task.size) };
     default:
       return task satisfies never;
   }

@@ -16,12 +16,17 @@ import { sameHash } from '../merkle/hashes.ts';
 import { segmentFileName } from '../sealed/segment-header.ts';
 import { CHUNK_ENTRIES, type ChunkResult, type ControlFact, type EdgeDispute } from './check-chunk.ts';
 import { type EpochFact, isKeyOf } from './check-sealed.ts';
-import { type Anchor, BEGINNING, type MissingContent, type SpanResult, type SpanTask } from './check-span.ts';
-import { listTileDirectories, type TileDirectoryResult } from './check-tile-directory.ts';
+import {
+  EARLY_TILES_MAX,
+  type EarlyTile,
+  listTileDirectories,
+  type TileDirectoryResult,
+} from './check-tile-directory.ts';
 import { type Crew, Pipeline } from './crew.ts';
 import { type IdentityOptions, LedgerIdentity } from './ledger-identity.ts';
 import { Findings, type LedgerReport, type Verdict } from './report.ts';
 import { listSegments, type SegmentInfo } from './segments.ts';
+import { type Anchor, BEGINNING, type MissingContent, type SpanResult, type SpanTask } from './span-task.ts';
 import { UpperTiles } from './upper-tiles.ts';
 
 export interface LedgerCheckOptions extends IdentityOptions {
@@ -64,8 +69,9 @@ class LedgerCheck {
   readonly #missing: MissingContent[] = [];
   /** The last content entry that a span was given for. */
   #anchor: Anchor = BEGINNING;
-  /** Size that something found behind the checkpoint asks of the next one. */
+  /** Size that the next checkpoint must have, as content behind this one says. */
   #publishing = 0;
+  readonly #early: EarlyTile[] = [];
   #treeIsKnown = false;
   readonly #checked = { entries: 0, frames: 0, decrypted: 0, contentBytes: 0 };
 
@@ -92,6 +98,7 @@ class LedgerCheck {
       await this.#identity.compareRemembered();
       this.#judgeMissing();
       await this.#awaitPublication(checkpoint.size);
+      this.#findings.settle();
     }
     const opened = this.#epochs.map(({ epoch }) => epoch);
     const epochs = this.#treeIsKnown ? { opened, destroyed: this.#destroyed, late: this.#late } : undefined;
@@ -139,8 +146,9 @@ class LedgerCheck {
     const directories: string[] = [];
     const take = (result: TileDirectoryResult) => {
       this.#findings.add(...result.problems);
+      this.#findings.addDifferences(...result.differences);
       this.#findings.note(...result.notes);
-      this.#publishing = Math.max(this.#publishing, result.publishing);
+      this.#early.push(...result.early.slice(0, EARLY_TILES_MAX - this.#early.length));
       directories.push(...result.directories);
     };
     take(await listTileDirectories(source, this.#directory));
@@ -293,6 +301,7 @@ class LedgerCheck {
       to,
       segments: this.#segments.filter(({ number }) => number >= from.segment && number <= last),
       epochs: this.#epochs.slice(Math.max(0, current)),
+      epochsAreAll: this.#treeIsKnown,
     };
     if (to !== undefined) this.#anchor = to;
     await spans.give(task, (result: SpanResult) => this.#takeSpan(result));
@@ -300,6 +309,7 @@ class LedgerCheck {
 
   #takeSpan(result: SpanResult): void {
     this.#findings.add(...result.problems);
+    this.#findings.addDifferences(...result.differences);
     this.#findings.note(...result.notes);
     for (const missing of result.missing) this.#addMissing(missing);
     for (const epoch of result.lateEpochs) this.#late.add(epoch);
@@ -341,14 +351,22 @@ class LedgerCheck {
     }
   }
 
+  /** What was found behind the checkpoint is either under the next one in a moment, or should not be there. */
   async #awaitPublication(size: number): Promise<void> {
-    const publishing = this.#publishing;
-    if (publishing <= size || (await this.#identity.hasGrownTo(publishing))) return;
+    const wanted = Math.max(this.#publishing, ...this.#early.map((tile) => tile.size));
+    if (wanted <= size) return;
+    const newest = await this.#identity.newestSize(wanted);
+    for (const tile of this.#early) {
+      if (tile.size <= newest) continue;
+      const problem = `this is of a log of at least ${tile.size} entries, the checkpoint says ${newest}`;
+      this.#findings.problem(tile.file, size, tile.size, problem);
+    }
+    if (this.#publishing <= newest) return;
     this.#findings.problem(
       `${this.#directory}checkpoint`,
       size,
-      publishing,
-      `${publishing} entries were published or about to be, the checkpoint says ${size}: it is an older one, or the writer stopped at that moment (then start it, stop it, and verify again)`,
+      this.#publishing,
+      `${this.#publishing} entries were published or about to be, the checkpoint says ${newest}: it is an older one, or the writer stopped at that moment (then start it, stop it, and verify again)`,
     );
   }
 }

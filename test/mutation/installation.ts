@@ -28,7 +28,6 @@ import {
   encodeSegmentHeader,
   extendChain,
   originHash,
-  SEGMENT_HEADER_BYTES,
   segmentFileName,
 } from '../../src/sealed/segment-header.ts';
 
@@ -43,14 +42,22 @@ export interface AppendOptions {
   readonly dictionary?: boolean;
   /** First index of a frame with a dictionary. */
   readonly against?: number;
+  /** In place of the first record. */
+  readonly content?: string;
+  /** In place of a right requests section. */
+  readonly requests?: string;
+  /** The record that the tree commits to in another wording. */
+  readonly lie?: number;
 }
 
 export class SmallInstallation implements Disposable {
   readonly directory: string;
-  readonly #keys = generateKeyPairSync('ed25519');
+  readonly #keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   readonly #ledgers: SmallLedger[] = [];
 
-  constructor() {
+  /** With another installation: one that signs with the same key, and has another history. */
+  constructor(forked?: SmallInstallation) {
+    this.#keys = forked === undefined ? generateKeyPairSync('ed25519') : forked.#keys;
     this.directory = mkdtempSync(join(tmpdir(), 'portledger-'));
     this.write(
       'installation.json',
@@ -129,9 +136,11 @@ export class SmallLedger {
   readonly #dictionaries = new Map<number, Buffer>();
   #published = 0;
   #segment = 0;
-  #bytes = Buffer.alloc(0);
+  #bytes: Buffer = Buffer.alloc(0);
   #chain: Uint8Array = EMPTY_CHAIN;
   #random = 0;
+  #keysMade = 0;
+  #beforeFrame: { entries: number; bytes: Buffer; chain: Uint8Array } | undefined;
 
   constructor(
     installation: SmallInstallation,
@@ -167,6 +176,21 @@ export class SmallLedger {
     const key = this.#bytesFromNowhere(32);
     this.epochKeys.push(key);
     const epoch = this.epochKeys.length;
+    if (this.#keysMade < epoch) this.makeKey();
+    this.beginSegment();
+    this.appendControl({
+      type: 'epoch-opened',
+      v: 1,
+      epoch,
+      name: `2026-11-${epoch}`,
+      opened: '2026-11-20T00:00:00Z',
+      keyCheck: keyCheck(key),
+    });
+  }
+
+  /** The file of the next epoch's key. */
+  makeKey(): void {
+    const epoch = ++this.#keysMade;
     this.#installation.write(
       `keys/${this.name}/${String(epoch).padStart(10, '0')}.json`,
       checkedJson({
@@ -177,15 +201,6 @@ export class SmallLedger {
         wrapped: this.#bytesFromNowhere(60).toString('base64'),
       }),
     );
-    this.beginSegment();
-    this.appendControl({
-      type: 'epoch-opened',
-      v: 1,
-      epoch,
-      name: `2026-11-${epoch}`,
-      opened: '2026-11-20T00:00:00Z',
-      keyCheck: keyCheck(key),
-    });
   }
 
   beginSegment(): void {
@@ -209,6 +224,19 @@ export class SmallLedger {
 
   append(options: AppendOptions): void {
     this.#append(options, []);
+  }
+
+  /** Control entries as they come, right or wrong. */
+  appendEntries(entries: readonly Uint8Array[]): void {
+    this.#append({ records: 0 }, entries);
+  }
+
+  /** As if the last frame had been torn and dropped by a recovery. */
+  forgetFrame(): void {
+    const { entries, bytes, chain } = this.#beforeFrame!;
+    this.#entries.length = entries;
+    this.#bytes = bytes;
+    this.#chain = chain;
   }
 
   /** Content entry, tiles, checkpoint. */
@@ -250,7 +278,9 @@ export class SmallLedger {
   #append(options: AppendOptions, controls: readonly Uint8Array[]): void {
     const epoch = this.epochKeys.length;
     const first = this.size;
+    this.#beforeFrame = { entries: first, bytes: this.#bytes, chain: this.#chain };
     const records = Array.from({ length: options.records }, () => this.#record());
+    if (options.content !== undefined) records[0] = options.content;
     const quarantined = Array.from({ length: options.quarantined ?? 0 }, (_, position) =>
       canonicalText({
         position,
@@ -271,13 +301,18 @@ export class SmallLedger {
       controls,
       records: records.length > 0 ? [slabOf(records)] : [],
       quarantined: quarantined.length > 0 ? [slabOf(quarantined)] : [],
-      requests: options.idempotent ? this.#requests(options.records) : undefined,
+      requests: options.idempotent
+        ? this.#requests(options.records)
+        : options.requests === undefined
+          ? undefined
+          : Buffer.from(options.requests),
       dictionary:
         options.against === undefined
           ? undefined
           : { bytes: this.#dictionaries.get(options.against)!, frame: options.against },
       newDictionary,
     });
+    if (options.lie !== undefined) commitments[32 * options.lie]! ^= 1;
     this.#entries.push(...controls);
     for (let i = 0; i * 32 < commitments.length; i++) {
       const kind = i < records.length ? 0x01 : 0x02;
@@ -324,8 +359,6 @@ export class SmallLedger {
     this.#installation.write(`ledgers/${this.name}/${path}`, bytes);
   }
 }
-
-export { SEGMENT_HEADER_BYTES };
 
 export function checkedJson(members: { readonly [name: string]: JsonValue }): Buffer {
   const check = hash('sha256', canonicalText(members), 'hex').slice(0, 16);
