@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { ensureFirstAdmin, openAccessStore } from '../access/first-start.ts';
 import { type LocalTls, openLocalTls } from '../access/local-ca.ts';
+import type { LedgerName } from '../ledger/installation.ts';
 import { ApiError } from '../server/api-error.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import type { Directories } from './directories.ts';
@@ -41,8 +42,8 @@ export type StartInstallation = (
   invocation: Invocation,
 ) => Promise<RunningInstallation>;
 
-export const DEFAULT_LEDGER = 'access';
-const CUSTODY_LEDGER = 'custody';
+const DEFAULT_LEDGER: LedgerName = 'access';
+const CUSTODY_LEDGER: LedgerName = 'custody';
 
 export const startInstallation: StartInstallation = async (options, invocation) => {
   const { directories, listen } = options;
@@ -53,7 +54,11 @@ export const startInstallation: StartInstallation = async (options, invocation) 
   opening.use(lockFor(directories, 'portledger up', invocation));
   options.onLocked();
   disk.makeDirectory(directories.state);
-  const ledgers = opening.use(await openLedgers(directories, options.passphrase, invocation));
+  const notices: string[] = [];
+  const { passphrase } = options;
+  const onNotice = (notice: string): void => void notices.push(notice);
+  const installation = opening.use(await openLedgers(directories, { passphrase, onNotice }, invocation));
+  const { ledgers } = installation;
   const access = opening.use(openAccessStore(disk, { path: accessStoreFile(directories), now, random }));
   const tokenFile = adminTokenFile(directories);
   const isFirstStart = ensureFirstAdmin(access, disk, tokenFile);
@@ -62,9 +67,9 @@ export const startInstallation: StartInstallation = async (options, invocation) 
   const server = opening.use(
     await listenOnFreePort(listen, options.autoPorts, (port) =>
       startServer({
-        ledgers: ledgers.byName,
-        defaultLedger: ledgers.byName.get(DEFAULT_LEDGER)!,
-        custodyLedger: ledgers.byName.get(CUSTODY_LEDGER)!,
+        ledgers,
+        defaultLedger: ledgers.get(DEFAULT_LEDGER)!,
+        custodyLedger: ledgers.get(CUSTODY_LEDGER)!,
         access,
         disk,
         ledgersDirectory: join(directories.data, 'ledgers'),
@@ -76,8 +81,8 @@ export const startInstallation: StartInstallation = async (options, invocation) 
         version: invocation.version,
         rotateKeys: async () => {
           // It would leave the new root key in a plain file; and a passphrase is set where it is kept, not over the API.
-          if (options.passphrase !== undefined) throw passphraseInUse();
-          return await ledgers.rotateRoot(undefined);
+          if (passphrase !== undefined) throw passphraseInUse();
+          return await installation.rotateRoot(undefined);
         },
       }),
     ),
@@ -87,11 +92,11 @@ export const startInstallation: StartInstallation = async (options, invocation) 
     api: reachableUrl(server),
     caFile: tls.caFile,
     tokenFile,
-    ledgers: [...ledgers.byName.values()].map((ledger) => ({
+    ledgers: [...ledgers.values()].map((ledger) => ({
       name: ledger.name,
       size: ledger.status().size,
     })),
-    notices: noticesOf(tls, isFirstStart, tokenFile),
+    notices: [...notices, ...noticesOf(tls, isFirstStart, tokenFile)],
     stop: () => resources.disposeAsync(),
   };
 };

@@ -1,42 +1,42 @@
 // Opening an installation for writing, with or without a server in front of it. One process at a time: the lock of the data
 // directory decides.
 
+import { join } from 'node:path';
 import { type DirectoryLock, lockDirectory } from '../disk/directory-lock.ts';
 import { Installation } from '../ledger/installation.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { CommandError } from './command-error.ts';
 import type { Directories } from './directories.ts';
 import type { Invocation } from './invocation.ts';
 
-/** All ledgers of an installation, and the keys behind them. */
-export interface OpenLedgers extends AsyncDisposable {
-  readonly byName: ReadonlyMap<string, Ledger>;
-  /** A new root key, protected by the passphrase where one is given; the epoch keys wrapped by it. */
-  rotateRoot(
-    nextPassphrase: string | undefined,
-  ): Promise<{ readonly root: string; readonly rewrapped: number }>;
+export interface OpenOptions {
+  readonly passphrase: string | undefined;
+  /** The operator's reason for accepting ledgers that are behind or unlike their anchor. */
+  readonly adopt?: string;
+  readonly onNotice?: (notice: string) => void;
 }
 
-/** The caller holds the lock. `adopt`: the operator's reason for accepting ledgers that are behind or unlike their anchor. */
+/** The caller holds the lock. */
 export async function openLedgers(
   directories: Directories,
-  passphrase: string | undefined,
-  { disk, now, randomBytes }: Invocation,
-  adopt?: string,
-): Promise<OpenLedgers> {
-  const installation = await Installation.open({
-    disk,
+  options: OpenOptions,
+  invocation: Invocation,
+): Promise<Installation> {
+  return await Installation.open({
+    disk: invocation.disk,
     dataDirectory: directories.data,
     stateDirectory: directories.state,
-    passphrase,
-    random: (count) => Buffer.from(randomBytes(count)),
-    now: () => new Date(now()),
-    adopt,
+    random: (count) => Buffer.from(invocation.randomBytes(count)),
+    now: () => new Date(invocation.now()),
+    ...options,
   });
-  return {
-    byName: installation.ledgers,
-    rotateRoot: (nextPassphrase) => installation.rotateRoot(nextPassphrase),
-    [Symbol.asyncDispose]: () => installation[Symbol.asyncDispose](),
-  };
+}
+
+/** For commands that work on an installation which is there already, and must not make one by mistake. */
+export function assertInstalled(directories: Directories, { disk }: Invocation): void {
+  if (disk.readFile(join(directories.data, 'installation.json')) !== undefined) return;
+  throw new CommandError(
+    `Cannot open ${directories.data}: there is no installation, expected one that 'portledger up' has made. Check --data.`,
+  );
 }
 
 export interface Passphrases {
@@ -50,9 +50,10 @@ export async function rotateRootDirectly(
   { passphrase, newPassphrase }: Passphrases,
   invocation: Invocation,
 ): Promise<{ readonly root: string; readonly rewrapped: number }> {
+  assertInstalled(directories, invocation);
   await using lock = lockFor(directories, 'portledger keys rotate', invocation);
   void lock;
-  await using ledgers = await openLedgers(directories, passphrase, invocation);
+  await using ledgers = await openLedgers(directories, { passphrase }, invocation);
   return await ledgers.rotateRoot(newPassphrase);
 }
 
@@ -63,10 +64,11 @@ export async function adoptLedgers(
   reason: string,
   invocation: Invocation,
 ): Promise<readonly { readonly name: string; readonly size: number }[]> {
+  assertInstalled(directories, invocation);
   await using lock = lockFor(directories, 'portledger doctor --adopt', invocation);
   void lock;
-  await using ledgers = await openLedgers(directories, passphrase, invocation, reason);
-  return [...ledgers.byName.values()].map((ledger) => ({ name: ledger.name, size: ledger.status().size }));
+  await using ledgers = await openLedgers(directories, { passphrase, adopt: reason }, invocation);
+  return [...ledgers.ledgers.values()].map((ledger) => ({ name: ledger.name, size: ledger.status().size }));
 }
 
 export function lockFor(

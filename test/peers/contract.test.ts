@@ -28,6 +28,7 @@ const home = mkdtempSync(join(tmpdir(), 'portledger-contract-'));
 const data = join(home, 'data');
 const state = join(home, 'state');
 const here = ['--data', data, '--state', state];
+const readyFile = join(home, 'ready.json');
 const environment = { PATH: process.env.PATH, HOME: home };
 
 let server: ChildProcess;
@@ -119,8 +120,6 @@ async function until(what: string, look: () => boolean | Promise<boolean>): Prom
   }
   throw new Error(`waited ${PATIENCE_MS} ms for ${what}`);
 }
-
-const readyFile = join(home, 'ready.json');
 
 async function start(...more: string[]): Promise<ChildProcess> {
   const words = ['up', ...here, '--listen', '127.0.0.1:0', '--ready-file', readyFile, ...more];
