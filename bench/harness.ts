@@ -24,9 +24,14 @@ export interface Figure {
   readonly details?: Readonly<Record<string, number | string>>;
 }
 
+/** One of several figures that are taken from one expensive run. */
+export interface NamedFigure extends Figure {
+  readonly name: string;
+}
+
 export interface Bench {
   readonly name: string;
-  run(): Promise<Figure>;
+  run(): Promise<Figure | readonly NamedFigure[]>;
 }
 
 export function meetsTarget({ figure, better, target }: Figure): boolean | undefined {

@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { appendFileSync, globSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Bench, type Figure, meetsTarget } from './harness.ts';
+import { type Bench, type Figure, meetsTarget, type NamedFigure } from './harness.ts';
 
 /** How this program tells itself, in a process of its own, to run one benchmark. */
 const RUN_ONE = '--run-one';
@@ -45,15 +45,17 @@ async function runAll(names: readonly string[]): Promise<number> {
   let failures = 0;
   for (const entry of entries) {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${entry.title} …`);
-    const figure = await runInItsOwnProcess(entry);
+    const figures = await runInItsOwnProcess(entry);
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-    if (figure === undefined) {
+    if (figures.length === 0) {
       failures++;
       rows.push([entry.title, 'failed', '', 'no']);
-      continue;
     }
-    rows.push(rowOf(entry.title, figure));
-    remember(entry.title, figure);
+    for (const { name, ...figure } of figures) {
+      const title = name === '' ? entry.title : `${entry.title}: ${name}`;
+      rows.push(rowOf(title, figure));
+      remember(title, figure);
+    }
   }
   console.log(tableOf(rows));
   return failures > 0 ? 1 : 0;
@@ -71,18 +73,18 @@ async function findBenches(): Promise<Entry[]> {
   return entries;
 }
 
-async function runInItsOwnProcess({ file, bench, title }: Entry): Promise<Figure | undefined> {
+async function runInItsOwnProcess({ file, bench, title }: Entry): Promise<readonly NamedFigure[]> {
   const child = fork(import.meta.filename, [RUN_ONE, file, bench.name], { execArgv: ['--expose-gc'] });
-  let figure: Figure | undefined;
+  let figures: readonly NamedFigure[] = [];
   child.on('message', (message) => {
-    figure = message as Figure;
+    figures = message as readonly NamedFigure[];
   });
   const [code, signal] = await once(child, 'close');
-  if (code === 0 && figure !== undefined) return figure;
+  if (code === 0 && figures.length > 0) return figures;
   console.error(
     `Cannot run benchmark "${title}": its process ended with ${signal ?? `code ${code}`}, expected a figure.`,
   );
-  return undefined;
+  return [];
 }
 
 async function runOne(file: string, name: string): Promise<void> {
@@ -90,9 +92,10 @@ async function runOne(file: string, name: string): Promise<void> {
   const bench = benches.find((candidate) => candidate.name === name);
   if (bench === undefined)
     throw new Error(`Cannot run benchmark "${name}": bench/${file} has none of that name.`);
-  const figure = await bench.run();
+  const result = await bench.run();
+  const figures: readonly NamedFigure[] = 'figure' in result ? [{ name: '', ...result }] : result;
   // Whatever the benchmark has left open ends with its process.
-  process.send?.(figure, () => process.exit(0));
+  process.send?.(figures, () => process.exit(0));
 }
 
 function remember(title: string, figure: Figure): void {
