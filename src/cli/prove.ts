@@ -5,17 +5,16 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
 import { examples } from './command-line.ts';
-import { openDirectReader } from './direct-reader.ts';
-import { resolveDirectories, shellWord } from './directories.ts';
+import { shellWord } from './directories.ts';
 import { makeNewFile } from './files.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { parseIndex } from './option-values.ts';
 import { ROUTES } from './routes.ts';
-import { isDirect } from './search.ts';
-import { addServerOptions, findServer, type ServerOptions } from './server-address.ts';
+import { type DirectOptions, isDirect, openReader } from './search.ts';
+import { addServerOptions, findServer } from './server-address.ts';
 import { ServerClient } from './server-client.ts';
 
-export interface ProveOptions extends ServerOptions {
+export interface ProveOptions extends DirectOptions {
   readonly ledger: string;
   readonly output: string;
   readonly json?: boolean;
@@ -33,6 +32,7 @@ export function define(command: Command, invocation: Invocation): void {
       .requiredOption('-o, --output <file>', 'the new file; - is standard output')
       .option('--ledger <name>', 'the ledger of the index', 'access'),
   )
+    .option('--passphrase-file <file>', 'passphrase of the root key, to read without a server')
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', examples('portledger prove 4711 -o 4711.tlog-proof'))
     .action(async (index: number, options: ProveOptions) => {
@@ -86,6 +86,6 @@ async function proveDirectly(
   options: ProveOptions,
   invocation: Invocation,
 ): Promise<Uint8Array> {
-  await using reader = await openDirectReader(resolveDirectories(options, invocation), invocation);
+  await using reader = await openReader(options, invocation);
   return await reader.prove(options.ledger, index);
 }

@@ -3,8 +3,9 @@
 
 import type { Command } from 'commander';
 import { examples } from './command-line.ts';
-import { openDirectReader } from './direct-reader.ts';
+import type { DirectReader } from './direct-reader.ts';
 import { resolveDirectories } from './directories.ts';
+import { readPassphrase } from './files.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { parseCount } from './option-values.ts';
 import { type OutputRecord, RecordTable } from './record-table.ts';
@@ -16,7 +17,12 @@ export const LIMIT_DEFAULT = 100;
 /** Rows that are printed together: enough for column widths that hold, few enough that the first ones come at once. */
 const GROUP_ROWS = 100;
 
-export interface SearchOptions extends ServerOptions {
+/** Of commands that also read without a server. */
+export interface DirectOptions extends ServerOptions {
+  readonly passphraseFile?: string;
+}
+
+export interface SearchOptions extends DirectOptions {
   readonly limit: number;
   readonly ledger?: string;
   readonly json?: boolean;
@@ -38,6 +44,7 @@ export function define(command: Command, invocation: Invocation): void {
       .option('-n, --limit <n>', 'stop after so many records', parseCount, LIMIT_DEFAULT)
       .option('--ledger <name>', 'the ledger to search (default: access)'),
   )
+    .option('--passphrase-file <file>', 'passphrase of the root key, to read without a server')
     .option('--json', 'print one JSON record a line')
     .addHelpText(
       'after',
@@ -106,14 +113,21 @@ async function* searchServer(
   }
 }
 
+/** Loaded when it is needed: most readings go over the API. */
+export async function openReader(options: DirectOptions, invocation: Invocation): Promise<DirectReader> {
+  const { openDirectReader } = await import('./direct-reader.ts');
+  const passphrase = options.passphraseFile && readPassphrase(invocation, options.passphraseFile);
+  return await openDirectReader(resolveDirectories(options, invocation), passphrase, invocation);
+}
+
 async function* searchDirectly(
   query: string,
   options: SearchOptions,
   invocation: Invocation,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  await using reader = await openDirectReader(resolveDirectories(options, invocation), invocation);
-  yield* reader.search({ query, limit: options.limit, ledger: options.ledger, signal });
+  await using reader = await openReader(options, invocation);
+  yield* reader.search({ query, limit: options.limit, ledger: options.ledger ?? 'access', signal });
 }
 
 /** Prints lines as they are, or as a table; returns how many. */
