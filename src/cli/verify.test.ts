@@ -27,7 +27,7 @@ async function print(report: Partial<VerifyReport>): Promise<string> {
 test('printReport names ledger, size and root', async () => {
   const text = await print({});
   assert.match(text, /^access {2}ok\n {2}size 12, root cm9vdA==\n/);
-  assert.match(text, /\nOK: everything that is stored is what was signed\.\n$/);
+  assert.match(text, /\nOK: everything that was checked is what was signed\.\n$/);
 });
 
 test('printReport names file and entries of each problem', async () => {

@@ -72,7 +72,7 @@ export async function printReport(report: VerifyReport, out: Terminal): Promise<
   for (const note of report.notes) await out.line(`  note: ${printable(note)}`);
   switch (report.verdict) {
     case 'ok':
-      await out.line(`${out.colour('green', 'OK')}: everything that is stored is what was signed.`);
+      await out.line(`${out.colour('green', 'OK')}: everything that was checked is what was signed.`);
       break;
     case 'problems':
       await out.line(`${out.colour('red', 'PROBLEMS')}: what is stored is not what was signed, see above.`);
