@@ -102,14 +102,16 @@ export class LedgerIdentity {
     );
   }
 
-  /** The size of the newest checkpoint. Waits a moment for one that is at least of size `wanted`. */
-  async newestSize(wanted: number): Promise<number> {
+  /** The checkpoint as it is by now. Waits a moment for one that is at least of size `wanted`. */
+  async newest(wanted: number): Promise<Checkpoint> {
+    const { source, sleep } = this.#options;
+    let newest = this.checkpoint!;
     for (let wait = 0; ; wait++) {
-      const bytes = await this.#options.source.readAll(this.#checkpointFile, CHECKPOINT_BYTES_MAX);
-      const newest = bytes === undefined ? undefined : openOwnCheckpoint(bytes, this.key!);
-      const size = newest === undefined || isProblem(newest) ? 0 : newest.size;
-      if (size >= wanted || wait === PUBLICATION_WAITS) return size;
-      await this.#options.sleep(PUBLICATION_WAIT_MS);
+      const bytes = await source.readAll(this.#checkpointFile, CHECKPOINT_BYTES_MAX);
+      const opened = bytes === undefined ? undefined : openOwnCheckpoint(bytes, this.key!);
+      if (opened !== undefined && !isProblem(opened)) newest = opened;
+      if (newest.size >= wanted || wait === PUBLICATION_WAITS) return newest;
+      await sleep(PUBLICATION_WAIT_MS);
     }
   }
 
@@ -126,13 +128,15 @@ export class LedgerIdentity {
 
   async #compare(checkpoint: Checkpoint, old: Checkpoint): Promise<void> {
     const file = this.#checkpointFile;
-    const { size } = checkpoint;
+    // An anchor is written before its checkpoint, and may have been remembered after we had read the one before.
+    const current = old.size > checkpoint.size ? await this.newest(old.size) : checkpoint;
+    const { size } = current;
     if (old.size > size) {
       const sizes = `it has ${size} entries, ${old.size} were remembered`;
       this.#findings.problem(file, size, old.size, `the log is behind what was remembered: ${sizes}`);
       return;
     }
-    const root = await this.#rootAt(old.size, checkpoint);
+    const root = await this.#rootAt(old.size, current);
     if (root === undefined) {
       this.#findings.note(
         `The remembered checkpoint of size ${old.size} could not be compared, as tiles are missing.`,

@@ -3,12 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
-import {
-  type AppendOptions,
-  filesIn,
-  INSTALLATION,
-  SmallInstallation,
-} from '../../test/mutation/installation.ts';
+import { type AppendOptions, INSTALLATION, SmallInstallation } from '../../test/mutation/installation.ts';
 import type { Problem, VerifyReport } from './report.ts';
 import { type VerifyOptions, verifyInstallation } from './verify-installation.ts';
 
@@ -233,6 +228,18 @@ describe('trust', () => {
       355,
       /behind what was remembered: it has 344 entries, 355/,
     );
+  });
+
+  it('waits for the checkpoint of an anchor that was remembered just before it was published', async () => {
+    using subject = withSmallLedger();
+    const { installation, access } = subject;
+    const old = installation.read('ledgers/access/checkpoint');
+    access.append({ records: 10 });
+    access.publish();
+    const newest = installation.read('ledgers/access/checkpoint');
+    installation.write('ledgers/access/checkpoint', old);
+    const sleep = async () => installation.write('ledgers/access/checkpoint', newest);
+    assertOk(await subject.verify({ remembered: [access.checkpoint(), newest.toString('utf8')], sleep }));
   });
 
   it('finds a fork, at the same size and at a smaller one', async () => {
@@ -744,8 +751,8 @@ describe('keys and the installation’s own file', () => {
     installation.write('installation.json', flip(12)(Buffer.from(bytes)));
     assertProblem(await subject.verify(), 'installation.json', 0, 0, /check/);
     installation.write('installation.json', bytes);
-    for (const path of filesIn(join(installation.directory, 'ledgers/access'))) {
-      installation.write(`ledgers/other/${path}`, installation.read(`ledgers/access/${path}`));
+    for (const path of installation.files().filter((file) => file.startsWith('ledgers/access/'))) {
+      installation.write(path.replace('access', 'other'), installation.read(path));
     }
     const report = await subject.verify();
     assertProblem(report, 'ledgers/other/key.pub', 0, 0, new RegExp(`expected ${INSTALLATION}/other`));

@@ -355,7 +355,7 @@ class LedgerCheck {
   async #awaitPublication(size: number): Promise<void> {
     const wanted = Math.max(this.#publishing, ...this.#early.map((tile) => tile.size));
     if (wanted <= size) return;
-    const newest = await this.#identity.newestSize(wanted);
+    const newest = (await this.#identity.newest(wanted)).size;
     for (const tile of this.#early) {
       if (tile.size <= newest) continue;
       const problem = `this is of a log of at least ${tile.size} entries, the checkpoint says ${newest}`;

@@ -2,19 +2,6 @@
 // stop at any moment of a ledger's life.
 
 import { createHash, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { canonicalText, type JsonValue } from '../../src/event/canonical.ts';
 import { signCheckpoint } from '../../src/merkle/checkpoint.ts';
 import { TreeFrontier } from '../../src/merkle/frontier.ts';
@@ -30,6 +17,7 @@ import {
   originHash,
   segmentFileName,
 } from '../../src/sealed/segment-header.ts';
+import { StoredFiles } from './stored-files.ts';
 
 export const INSTALLATION = 'example.org/3f9a61c2d4e8b07f';
 
@@ -50,15 +38,14 @@ export interface AppendOptions {
   readonly lie?: number;
 }
 
-export class SmallInstallation implements Disposable {
-  readonly directory: string;
+export class SmallInstallation extends StoredFiles {
   readonly #keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   readonly #ledgers: SmallLedger[] = [];
 
   /** With another installation: one that signs with the same key, and has another history. */
   constructor(forked?: SmallInstallation) {
+    super();
     this.#keys = forked === undefined ? generateKeyPairSync('ed25519') : forked.#keys;
-    this.directory = mkdtempSync(join(tmpdir(), 'portledger-'));
     this.write(
       'installation.json',
       checkedJson({ v: 1, name: INSTALLATION, created: '2026-11-20T00:00:00Z' }),
@@ -73,55 +60,6 @@ export class SmallInstallation implements Disposable {
 
   readonly epochKey = (ledger: string, epoch: number): Uint8Array | undefined =>
     this.#ledgers.find(({ name }) => name === ledger)?.epochKeys[epoch - 1];
-
-  write(path: string, bytes: Uint8Array): void {
-    const full = join(this.directory, path);
-    mkdirSync(dirname(full), { recursive: true });
-    writeFileSync(full, bytes);
-  }
-
-  remove(path: string): void {
-    rmSync(join(this.directory, path), { recursive: true });
-  }
-
-  /** Removes the directories above a path that nothing is left in. */
-  pruneAbove(path: string): void {
-    for (let at = dirname(path); at !== '.'; at = dirname(at)) {
-      const full = join(this.directory, at);
-      if (existsSync(full) && readdirSync(full).length === 0) rmdirSync(full);
-    }
-  }
-
-  /** Paths of all files. */
-  files(): string[] {
-    return filesIn(this.directory);
-  }
-
-  read(path: string): Buffer {
-    return readFileSync(join(this.directory, path));
-  }
-
-  /** Everything as it is now. */
-  snapshot(): Map<string, Buffer> {
-    return new Map(this.files().map((path) => [path, this.read(path)]));
-  }
-
-  copy(): string {
-    const directory = mkdtempSync(join(tmpdir(), 'portledger-'));
-    cpSync(this.directory, directory, { recursive: true });
-    return directory;
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-export function filesIn(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
-    .sort();
 }
 
 export class SmallLedger {
