@@ -53,6 +53,8 @@ class SpanCheck {
   #chainKnown = true;
   /** Entries before this one are in frames that the chain has confirmed. */
   #confirmed: number;
+  /** Entry at which the frames with records begin that no content entry has been met behind. */
+  #unvouched: number | undefined;
   /**
    * A segment that does not go on with the chain of the one before it. The next content entry decides which of the two was changed:
    * until then the header is believed.
@@ -124,6 +126,7 @@ class SpanCheck {
         to: Math.max(this.#index, Math.min(until, size)),
       });
     }
+    this.#reportUnvouched(next?.first);
     if (next === undefined) return false;
     this.#segment = next.number;
     this.#offset = 0;
@@ -133,6 +136,19 @@ class SpanCheck {
     // The header's word is enough: the next content entry's chain covers this header, and with it the chain it begins from.
     this.#chain = Buffer.from(next.previousChain, 'hex');
     return true;
+  }
+
+  /**
+   * Before a segment that is missing. Its header would have confirmed the chain; without it only frames that have one spelling are
+   * beyond doubt. A writer publishes before it begins a segment, so it leaves no others there.
+   */
+  #reportUnvouched(nextFirst: number | undefined): void {
+    const file = segmentFile(this.#task.ledger, this.#segment - 1);
+    const from =
+      this.#unvouched ?? (nextFirst === undefined ? this.#index : Math.min(nextFirst, this.#index));
+    if (from < this.#index)
+      this.#report(file, from, this.#index, 'nothing vouches for these frames: what followed is missing');
+    this.#unvouched = undefined;
   }
 
   async #passHeader(info: SegmentInfo): Promise<void> {
@@ -230,6 +246,7 @@ class SpanCheck {
     const content = await this.#frames.check(reader.file, frame, parsed, info);
     for (const anchor of content) this.#meetContent(reader.file, anchor);
     this.#chain = extendChain(this.#chain, frame);
+    if (parsed.header.records + parsed.header.quarantined > 0) this.#unvouched ??= this.#index;
     this.#offset += frame.length;
     this.#index += frameCount(parsed.header);
     this.#places = [this.#place()];
@@ -255,6 +272,7 @@ class SpanCheck {
       this.#chainKnown = isHere || place.chain === chain;
     }
     this.#confirmed = index;
+    this.#unvouched = undefined;
   }
 
   #arrive(): void {

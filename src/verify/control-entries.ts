@@ -3,6 +3,7 @@
 import { parseHex } from '../bytes/hex.ts';
 import type { ProblemFound } from '../bytes/problem.ts';
 import { canonicalText, type JsonValue } from '../event/canonical.ts';
+import { SEGMENT_HEADER_BYTES } from '../sealed/segment-header.ts';
 
 export type ControlEntry =
   | {
@@ -37,7 +38,7 @@ export function parseControlBody(bytes: Uint8Array): ControlEntry | ProblemFound
     }
     case 'content': {
       const { segment, offset, chain } = body;
-      if (!isWhole(segment, 1) || !isWhole(offset, 0) || !isDigest(chain)) {
+      if (!isWhole(segment, 1) || !isWhole(offset, SEGMENT_HEADER_BYTES) || !isDigest(chain)) {
         return { problem: 'the content entry lacks a member' };
       }
       return { type: 'content', segment, offset, chain };

@@ -1,5 +1,5 @@
-// Who does the tasks: this thread, or one worker for each core. No more tasks are accepted than there are hands for, plus a
-// few waiting, so that memory does not grow with the log.
+// Who does the tasks: this thread, or one worker for each core; and a pipeline that has no more of them under way than there are
+// hands for, plus a few waiting, so that memory does not grow with the log.
 
 import { Worker } from 'node:worker_threads';
 import type { Source } from './source.ts';
@@ -31,6 +31,7 @@ export function crewOfWorkers(directory: string, count: number): Crew {
   const idle: Worker[] = [];
   const workers: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
+  let failure: unknown;
 
   const next = (worker: Worker) => {
     const first = waiting.shift();
@@ -51,7 +52,11 @@ export function crewOfWorkers(directory: string, count: number): Crew {
       if (error === undefined) done.resolve(result as never);
       else done.reject(error);
     });
-    worker.on('error', (error) => busy.get(worker)?.reject(error));
+    // A thread that dies takes the check with it: half a check must not pass for a whole one.
+    worker.on('error', (error) => {
+      failure = error;
+      for (const { reject } of [...busy.values(), ...waiting.splice(0)]) reject(error);
+    });
     next(worker);
   };
 
@@ -59,6 +64,10 @@ export function crewOfWorkers(directory: string, count: number): Crew {
     capacity: count + 2,
     run: <T extends Task>(task: T) =>
       new Promise<ResultOf<T>>((resolve, reject) => {
+        if (failure !== undefined) {
+          reject(failure);
+          return;
+        }
         waiting.push({ task, resolve, reject });
         const worker = idle.pop();
         if (worker !== undefined) next(worker);

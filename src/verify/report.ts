@@ -17,7 +17,7 @@ export type Verdict = 'ok' | 'problems' | 'inconclusive';
 export interface Checked {
   readonly entries: number;
   readonly frames: number;
-  /** Records and quarantined items decrypted and held against their commitments. */
+  /** Records and quarantined items that were decrypted; those that are published, held against their commitments. */
   readonly decrypted: number;
   readonly contentBytes: number;
 }

@@ -574,6 +574,24 @@ describe('damage to content', () => {
     assert.match(report.ledgers[0]!.notes.join(), /gone with the key of epoch 1/);
   });
 
+  it('finds frames that were added before a segment that is rightly gone', async () => {
+    using subject = withSmallLedger();
+    const { installation, access } = subject;
+    access.openEpoch();
+    access.append({ records: 20 });
+    access.publish();
+    access.openEpoch();
+    access.appendControl({ type: 'key-destroyed', v: 1, epoch: 2 });
+    access.publish();
+    const destroyed = 'ledgers/access/content/0000000003.seg';
+    const [first, , third] = frameOffsets(installation.read(destroyed));
+    const frames = installation.read(destroyed).subarray(first, third);
+    for (const path of [destroyed, 'keys/access/0000000002.json']) installation.remove(path);
+    assertOk(await subject.verify());
+    change(installation, CONTENT_2, (bytes) => Buffer.concat([bytes, frames]));
+    assertProblem(await subject.verify(), CONTENT_2, 345, 365, /nothing vouches for these frames/);
+  });
+
   it('finds one missing segment between others', async () => {
     using subject = withSmallLedger();
     subject.access.beginSegment();
