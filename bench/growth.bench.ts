@@ -109,8 +109,7 @@ async function measure(): Promise<NamedFigure[]> {
     return figures;
   } finally {
     await small.stop();
-    small.removeFiles();
-    large.removeFiles();
+    await large.stop();
   }
 }
 

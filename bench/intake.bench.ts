@@ -1,9 +1,6 @@
 // From records to durable: in process, and over HTTPS with the client on the same cores.
 
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileDisk } from '../src/disk/file-disk.ts';
 import type { RecordBatch } from '../src/event/batch.ts';
@@ -11,7 +8,7 @@ import { encodeNdjson, encodeRecords } from '../src/event/batch-encoder.ts';
 import { Installation } from '../src/ledger/installation.ts';
 import type { Ledger } from '../src/ledger/ledger.ts';
 import { type Bench, type Figure, percentile } from './harness.ts';
-import { RunningServer } from './running-server.ts';
+import { RunningServer, temporaryDirectory } from './running-server.ts';
 import { sampleNdjson, sampleRecords } from './sample-records.ts';
 
 const GROUP = 2000;
@@ -32,31 +29,27 @@ async function appendForSeconds(ledger: Ledger, encode: () => RecordBatch, secon
 }
 
 async function inProcess(encode: () => RecordBatch): Promise<Figure> {
-  const directory = mkdtempSync(join(tmpdir(), 'portledger-bench-'));
-  try {
-    await using installation = await Installation.open({
-      disk: new FileDisk(),
-      dataDirectory: `${directory}/data`,
-      stateDirectory: `${directory}/state`,
-      passphrase: undefined,
-      random: randomBytes,
-      now: () => new Date(),
-    });
-    const ledger = installation.ledgers.get('access')!;
-    await appendForSeconds(ledger, encode, 3);
-    const rates: number[] = [];
-    for (let round = 0; round < 5; round++) rates.push(await appendForSeconds(ledger, encode, 3));
-    const canonicalBytes = encode().ends.at(-1)! / GROUP - 32;
-    return {
-      figure: Math.round(percentile(rates, 50)),
-      unit: 'records/s',
-      better: 'higher',
-      target: 150_000,
-      details: { canonicalBytes: Math.round(canonicalBytes), best: Math.round(Math.max(...rates)) },
-    };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const directory = temporaryDirectory();
+  await using installation = await Installation.open({
+    disk: new FileDisk(),
+    dataDirectory: `${directory}/data`,
+    stateDirectory: `${directory}/state`,
+    passphrase: undefined,
+    random: randomBytes,
+    now: () => new Date(),
+  });
+  const ledger = installation.ledgers.get('access')!;
+  await appendForSeconds(ledger, encode, 3);
+  const rates: number[] = [];
+  for (let round = 0; round < 5; round++) rates.push(await appendForSeconds(ledger, encode, 3));
+  const canonicalBytes = encode().ends.at(-1)! / GROUP - 32;
+  return {
+    figure: Math.round(percentile(rates, 50)),
+    unit: 'records/s',
+    better: 'higher',
+    target: 150_000,
+    details: { canonicalBytes: Math.round(canonicalBytes), best: Math.round(Math.max(...rates)) },
+  };
 }
 
 export const benches: readonly Bench[] = [
@@ -96,7 +89,6 @@ export const benches: readonly Bench[] = [
         };
       } finally {
         await server.stop();
-        server.removeFiles();
       }
     },
   },
@@ -121,7 +113,6 @@ export const benches: readonly Bench[] = [
         };
       } finally {
         await server.stop();
-        server.removeFiles();
       }
     },
   },
@@ -143,7 +134,7 @@ export const benches: readonly Bench[] = [
           details: { requests, sentBytes: bodies[0]!.length },
         };
       } finally {
-        server.removeFiles();
+        await server.stop();
       }
     },
   },

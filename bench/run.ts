@@ -9,8 +9,8 @@
 
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, globSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { appendFileSync, globSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Bench, type Figure, meetsTarget, type NamedFigure } from './harness.ts';
 
@@ -28,7 +28,12 @@ const [first, ...rest] = process.argv.slice(2);
 if (first === RUN_ONE) {
   await runOne(rest[0] as string, rest[1] as string);
 } else {
-  process.exitCode = await runAll(process.argv.slice(2));
+  process.env.BENCH_DIRECTORY = mkdtempSync(join(tmpdir(), 'portledger-bench-'));
+  try {
+    process.exitCode = await runAll(process.argv.slice(2));
+  } finally {
+    rmSync(process.env.BENCH_DIRECTORY, { recursive: true, force: true });
+  }
 }
 
 async function runAll(names: readonly string[]): Promise<number> {

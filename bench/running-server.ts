@@ -31,7 +31,7 @@ export class RunningServer {
     this.#agent = new Agent({ keepAlive: true, ca: readFileSync(this.#ready.caFile) });
   }
 
-  static async start(directory = mkdtempSync(join(tmpdir(), 'portledger-bench-'))): Promise<RunningServer> {
+  static async start(directory = temporaryDirectory()): Promise<RunningServer> {
     rmSync(readyFile(directory), { force: true });
     const options = ['--data', `${directory}/data`, '--state', `${directory}/state`];
     const child = spawn(
@@ -113,12 +113,13 @@ export class RunningServer {
   async stop(): Promise<void> {
     this.#agent.destroy();
     this.#child.kill('SIGTERM');
-    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
   }
+}
 
-  removeFiles(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
+/** Below one directory that run.ts removes at the end: ext4 without a journal is slow to make files right after others went. */
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(process.env.BENCH_DIRECTORY ?? tmpdir(), 'portledger-bench-'));
 }
 
 function readyFile(directory: string): string {

@@ -412,7 +412,7 @@ function commitmentsOf({ records, quarantined, salts }: OpenedFrame): Buffer {
   for (const [i, item] of items.entries()) {
     salts.copy(salted, 0, 32 * i, 32 * (i + 1));
     item.copy(salted, 32);
-    commitments.set(hash('sha256', salted.subarray(0, 32 + item.length), 'buffer'), 32 * i);
+    commitments.write(hash('sha256', salted.subarray(0, 32 + item.length), 'binary'), 32 * i, 'binary');
   }
   return commitments;
 }

@@ -113,7 +113,8 @@ function commit(input: FrameInput, count: number): Buffer {
       const start = starts[i]!;
       const salted = slab.subarray(start - SALT_BYTES, ends[i]!);
       salts.copy(salted, 0, n * SALT_BYTES, (n + 1) * SALT_BYTES);
-      commitments.set(hash('sha256', salted, 'buffer'), n * COMMITMENT_BYTES);
+      // As a string of bytes: half the time of a Buffer, which is a backing store and work for the garbage collector each.
+      commitments.write(hash('sha256', salted, 'binary'), n * COMMITMENT_BYTES, 'binary');
     }
   }
   return commitments;
