@@ -12,6 +12,7 @@ import { runCommandLine } from './cli/command-line.ts';
 import type { Invocation } from './cli/invocation.ts';
 import { Terminal, wantsColours } from './cli/terminal.ts';
 import { FileDisk } from './disk/file-disk.ts';
+import { inspectPath } from './disk/path-facts.ts';
 
 // Files that only their owner may read, whatever the shell's mask is: some are made by libraries that do not ask.
 process.umask(0o077);
@@ -31,6 +32,7 @@ const invocation: Invocation = {
   out: terminalOf(process.stdout),
   err: terminalOf(process.stderr),
   disk: new FileDisk(),
+  inspectPath,
   now: Date.now,
   randomBytes,
   sleep,
