@@ -35,13 +35,16 @@ export class DictionaryMaker {
     this.#sample(records);
     this.#framesSince++;
     if (this.#framesSince >= RENEWALS[Math.min(this.#made, RENEWALS.length - 1)]! && first > 0) {
-      const bytes = Buffer.concat(this.#samples);
-      this.#current = { bytes, frame: first };
-      this.#made++;
-      this.#framesSince = 0;
-      return { newDictionary: bytes };
+      return { newDictionary: Buffer.concat(this.#samples) };
     }
     return this.#current === undefined ? {} : { dictionary: this.#current };
+  }
+
+  /** Frame `first` is durable and carries this dictionary. Not before: a frame that found no room is written nowhere. */
+  written(bytes: Buffer, first: number): void {
+    this.#current = { bytes, frame: first };
+    this.#made++;
+    this.#framesSince = 0;
   }
 
   #sample(records: readonly SlabItems[]): void {

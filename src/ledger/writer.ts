@@ -21,7 +21,7 @@ import { type Checkpoint, openCheckpoint, signCheckpoint } from '../merkle/check
 import { formatVerifierKey, type NoteSigner, type VerifierKey } from '../merkle/note.ts';
 import { BLOCK_ID_BYTES } from '../sealed/frame-layout.ts';
 import { openRequests } from '../sealed/open-frame.ts';
-import { type SealedFrame, sealFrame } from '../sealed/seal-frame.ts';
+import { type FrameInput, type SealedFrame, sealFrame } from '../sealed/seal-frame.ts';
 import { EMPTY_CHAIN } from '../sealed/segment-header.ts';
 import {
   AppendGroup,
@@ -251,7 +251,8 @@ export class LedgerWriter {
   /** Seals, writes and syncs one frame; returns the index of its first record. */
   #appendFrame(controls: readonly Uint8Array[], group: AppendGroup): number {
     const first = this.size;
-    const { frame, commitments } = this.#seal(controls, group, first);
+    const dictionaries = this.#dictionary.choose(group.records, first);
+    const { frame, commitments } = this.#seal(controls, group, first, dictionaries);
     this.#content.append(frame);
     // From here on the frame is durable. What follows only brings memory up to date; recovery would do the same.
     this.#edge.appendControls(controls);
@@ -259,11 +260,17 @@ export class LedgerWriter {
     this.#edge.appendCommitments('quarantined', commitments.subarray(32 * group.recordCount));
     this.#counters.records += group.recordCount;
     this.#counters.quarantined += group.quarantinedCount;
+    if (dictionaries.newDictionary !== undefined) this.#dictionary.written(dictionaries.newDictionary, first);
     if (group.notes.length > 0) this.#requests.remember(first, controls.length, group.notes);
     return first + controls.length;
   }
 
-  #seal(controls: readonly Uint8Array[], group: AppendGroup, first: number): SealedFrame {
+  #seal(
+    controls: readonly Uint8Array[],
+    group: AppendGroup,
+    first: number,
+    dictionaries: Pick<FrameInput, 'dictionary' | 'newDictionary'>,
+  ): SealedFrame {
     const blockId = group.isEmpty ? Buffer.alloc(BLOCK_ID_BYTES) : this.#options.random(BLOCK_ID_BYTES);
     return sealFrame({
       origin: this.#options.origin,
@@ -275,7 +282,7 @@ export class LedgerWriter {
       records: group.records,
       quarantined: group.quarantined,
       requests: group.notes.length > 0 ? encodeRequestNotes(group.notes) : undefined,
-      ...this.#dictionary.choose(group.records, first),
+      ...dictionaries,
     });
   }
 
