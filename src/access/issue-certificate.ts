@@ -79,7 +79,8 @@ export async function issueServer(
 }
 
 async function loadX509(): Promise<typeof x509> {
-  provideReflectMetadata();
+  // The library's container (tsyringe) calls Reflect.getMetadata, and leaves it to the program to bring it along.
+  await import('reflect-metadata');
   return import('@peculiar/x509');
 }
 
@@ -94,27 +95,4 @@ async function joinPem(certificate: x509.X509Certificate, key: webcrypto.CryptoK
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)).toString('base64');
   const lines = pkcs8.match(/.{1,64}/g)!.join('\n');
   return `${certificate.toString('pem').trim()}\n-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`;
-}
-
-type MetadataKey = string | symbol;
-
-/**
- * The X.509 library's container (tsyringe) refuses to load without the three functions of the abandoned reflect-metadata
- * proposal that it calls, and brings no implementation along. These are the three, over a WeakMap.
- */
-function provideReflectMetadata(): void {
-  if ('getMetadata' in Reflect) return;
-  const all = new WeakMap<object, Map<MetadataKey, unknown>>();
-  const own = (key: MetadataKey, target: object) => all.get(target)?.get(key);
-  const inherited = (key: MetadataKey, target: object): unknown => {
-    for (let at: object | null = target; at !== null; at = Reflect.getPrototypeOf(at)) {
-      if (all.get(at)?.has(key)) return own(key, at);
-    }
-    return undefined;
-  };
-  const define = (key: MetadataKey, value: unknown, target: object) => {
-    const metadata = all.get(target) ?? new Map<MetadataKey, unknown>();
-    all.set(target, metadata.set(key, value));
-  };
-  Object.assign(Reflect, { getMetadata: inherited, getOwnMetadata: own, defineMetadata: define });
 }
