@@ -316,12 +316,17 @@ export const OPENAPI = {
     },
     '/api/v1/keys/rotate': {
       post: {
-        summary: 'Begin a new key epoch.',
-        description: 'Needs administer.',
+        summary: 'Make a new root key, and wrap the key of every epoch and the log signing key under it.',
+        description:
+          'Needs administer. Records are not encrypted again. The root key is one for all ledgers: a ledger named in the ' +
+          'body must exist and is recorded, and changes nothing else. Refused (409) where the root key has a passphrase.',
         requestBody: oneLedger,
         responses: {
-          200: json('What was rotated.', object({ rotated: {} })),
-          ...refusals(400, 401, 403, 404, 415, 503),
+          200: json(
+            'The id of the new root key, and how many epoch keys it wraps.',
+            object({ rotated: object({ root: text, rewrapped: count }) }),
+          ),
+          ...refusals(400, 401, 403, 404, 409, 415, 503),
         },
       },
     },

@@ -56,7 +56,10 @@ export interface ServerOptions {
   /** ms since 1970. */
   readonly now: () => number;
   readonly version: string;
-  /** Begins a new key epoch, of one ledger or all; what it resolves with is in the answer. */
+  /**
+   * Makes a new root key and wraps everything else under it; what it resolves with is in the answer. There is one root key for
+   * all ledgers: the ledger that a request names changes nothing but what custody records.
+   */
   readonly rotateKeys: (ledger: string | undefined) => Promise<unknown>;
   /** More for `/api/v1/status`. No secrets. */
   readonly statusDetails?: () => Readonly<Record<string, unknown>>;
