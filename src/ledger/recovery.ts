@@ -87,7 +87,7 @@ function findAnchor(options: RecoveryOptions): Checkpoint | undefined {
         `Cannot open ledger "${options.origin}": it has a checkpoint of size ${published.size}, but "${paths.anchor}" does not exist, expected the anchor of the last signed checkpoint. Restore the state directory, or accept the log as it is with: portledger doctor --adopt`,
       );
     }
-    if (listSegments(disk, paths).length > 1) {
+    if (holdsMoreThanAFounding(disk, paths)) {
       throw new LedgerError(
         'damaged',
         `Cannot open ledger "${options.origin}": it has content, but neither a checkpoint nor an anchor. Restore both.`,
@@ -102,6 +102,32 @@ function findAnchor(options: RecoveryOptions): Checkpoint | undefined {
     );
   }
   return anchor;
+}
+
+/** More than two control entries in two frames and their segment's header take. */
+const FOUNDING_BYTES_MAX = 1024;
+
+/**
+ * A first start that a crash cut short leaves one segment without anything that was ever acknowledged, and that is swept away.
+ * What is more was published once: its checkpoint and its anchor have been lost since.
+ */
+function holdsMoreThanAFounding(disk: Disk, paths: LedgerPaths): boolean {
+  const segments = listSegments(disk, paths);
+  if (segments.length === 0) return false;
+  if (segments.length > 1 || segments[0] !== 1) return true;
+  const reader = SegmentReader.open(disk, paths, 1);
+  if (isProblem(reader)) return true;
+  try {
+    if (reader.size() > FOUNDING_BYTES_MAX) return true;
+    for (let offset = SEGMENT_HEADER_BYTES; ; ) {
+      const header = reader.frameHeaderAt(offset);
+      if (isProblem(header)) return false;
+      if (header.records + header.quarantined > 0) return true;
+      offset += header.length;
+    }
+  } finally {
+    reader.close();
+  }
 }
 
 export function readCheckpoint(
