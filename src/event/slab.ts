@@ -1,6 +1,7 @@
 // The slab of a record batch while it is being filled (see batch.ts for the picture). It grows by doubling: what a request
 // becomes is usually about as long as the request, and a hostile one pays for its growth with bytes of its own.
 
+import { largeBuffers } from '../bytes/buffer-pool.ts';
 import { type QuarantinedItem, type RecordBatch, SALT_BYTES } from './batch.ts';
 
 export class SlabWriter {
@@ -12,7 +13,7 @@ export class SlabWriter {
   #ends: Uint32Array<ArrayBuffer>;
 
   constructor(bytesExpected: number, recordsExpected: number) {
-    this.bytes = new Uint8Array(Math.max(bytesExpected, 64));
+    this.bytes = new Uint8Array(largeBuffers.take(Math.max(bytesExpected, 64)));
     this.#starts = new Uint32Array(Math.max(recordsExpected, 16));
     this.#ends = new Uint32Array(this.#starts.length);
   }
@@ -21,13 +22,14 @@ export class SlabWriter {
     return this.#count;
   }
 
-  /** Where the next record begins, with room for `length` bytes of it; the gap before it is left as it is: zero. */
+  /** Where the next record begins, with room for `length` bytes of it; the gap before it is left as it is. */
   reserve(length: number): number {
     const start = this.#end + SALT_BYTES;
     const needed = start + length;
     if (needed > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+      const larger = new Uint8Array(largeBuffers.take(Math.max(needed, this.bytes.length * 2)));
       larger.set(this.bytes.subarray(0, this.#end));
+      largeBuffers.giveBack(this.bytes.buffer);
       this.bytes = larger;
     }
     return start;

@@ -208,7 +208,7 @@ class Replay {
 
   #startAtSettled(): void {
     const { disk, paths } = this.#options;
-    const settled = readSettled(disk, paths);
+    const settled = readSettled(disk, paths, this.#options.epochKeys);
     if (
       settled === undefined ||
       settled.size > this.#anchor.size ||

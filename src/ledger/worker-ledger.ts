@@ -2,6 +2,7 @@
 // back what is durable. While one group is sealed and synced the next one gathers, so the group's size follows the load.
 
 import { Worker } from 'node:worker_threads';
+import { largeBuffers } from '../bytes/buffer-pool.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { EpochKeys } from '../keys/epoch-keys.ts';
 import type { RootKey } from '../keys/root-key.ts';
@@ -212,6 +213,7 @@ export class WorkerLedger implements Ledger {
 
   #finishGroup(group: readonly Waiting[], message: FromWorker): void {
     this.#appending = false;
+    if (message.kind === 'appended') for (const slab of message.slabs) largeBuffers.giveBack(slab);
     for (const [i, { bytes, resolve, reject }] of group.entries()) {
       this.#queuedBytes -= bytes;
       if (message.kind !== 'appended') {

@@ -46,7 +46,13 @@ export interface ErrorNote {
 /** Each message from the worker but `state` answers the oldest unanswered one to it. */
 export type FromWorker =
   | { readonly kind: 'opened'; readonly state: WriterState; readonly tornBytes: number }
-  | { readonly kind: 'appended'; readonly outcomes: readonly Outcome[]; readonly state: WriterState }
+  | {
+      readonly kind: 'appended';
+      readonly outcomes: readonly Outcome[];
+      readonly state: WriterState;
+      /** The requests' slabs, to be used again. */
+      readonly slabs: readonly ArrayBuffer[];
+    }
   | { readonly kind: 'done'; readonly state: WriterState }
   | { readonly kind: 'failed'; readonly error: ErrorNote; readonly state: WriterState | undefined }
   /** Something was published in the meantime, or the writer stopped. */

@@ -27,7 +27,7 @@ let publishedAt = 0;
 let publishTimer: NodeJS.Timeout | undefined;
 
 function tell(message: FromWorker): void {
-  port.postMessage(message);
+  port.postMessage(message, message.kind === 'appended' ? [...message.slabs] : []);
 }
 
 function stateOf(log: LedgerWriter): WriterState {
@@ -79,7 +79,8 @@ function answer(log: LedgerWriter, message: ToWorker): FromWorker {
   switch (message.kind) {
     case 'append': {
       const outcomes = log.append(message.requests);
-      return { kind: 'appended', outcomes, state: stateOf(log) };
+      const slabs = message.requests.map(({ items }) => items.slab.buffer as ArrayBuffer);
+      return { kind: 'appended', outcomes, state: stateOf(log), slabs };
     }
     case 'publish':
       publishedAt = performance.now();

@@ -407,7 +407,7 @@ export class LedgerWriter {
     const { disk, paths } = this.#options;
     if (settled.size < this.#settledSize) return;
     try {
-      writeSettled(disk, paths, settled);
+      writeSettled(disk, paths, settled, this.#options.epochKeys.get(settled.epoch.number).key);
       this.#settledSize = settled.size;
       // Only now: until here recovery might have needed the partial tiles of the size settled before.
       for (const size of this.#publishedSizes) this.#tiles.removeSuperseded(size, settled.size);

@@ -60,7 +60,7 @@ export function parseFrameHeader(bytes: Buffer, offset = 0): FrameHeader | Probl
   }
   const first = bytes.readBigUInt64BE(offset + 8);
   const dictionaryFrame = bytes.readBigUInt64BE(offset + 28);
-  if (first > BigInt(Number.MAX_SAFE_INTEGER) || dictionaryFrame > first) {
+  if (first > BigInt(Number.MAX_SAFE_INTEGER) || (dictionaryFrame >= first && dictionaryFrame > 0n)) {
     return { problem: `the frame claims first index ${first} and dictionary ${dictionaryFrame}` };
   }
   const flags = bytes.readUInt16BE(offset + 16);

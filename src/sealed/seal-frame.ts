@@ -51,6 +51,8 @@ const COMMITMENT_BYTES = 32;
 const ZERO_NONCE = Buffer.alloc(12);
 
 export function sealFrame(input: FrameInput): SealedFrame {
+  if (input.dictionary?.frame === 0)
+    throw new Error('Frame 0 cannot be referred to: its index says "no dictionary"');
   const recordCount = countItems(input.records);
   const quarantinedCount = countItems(input.quarantined);
   const commitments = commit(input, recordCount + quarantinedCount);
@@ -120,13 +122,25 @@ function commit(input: FrameInput, count: number): Buffer {
   return commitments;
 }
 
+// One buffer for the text of every frame: it is read by zstd before the next one is joined, and megabytes allocated for each
+// frame would keep the garbage collector busy.
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+const SCRATCH_BYTES_KEPT = 16 * 1024 * 1024;
+
+function scratchOf(size: number): Buffer {
+  if (size <= scratch.length) return scratch;
+  const larger = Buffer.allocUnsafeSlow(size + (size >>> 1));
+  if (larger.length <= SCRATCH_BYTES_KEPT) scratch = larger;
+  return larger;
+}
+
 /** Lengths as varints, then the bytes: text that compresses well because equal things stand side by side. */
 function joinItems(items: readonly SlabItems[]): Buffer {
   let size = 0;
   for (const { starts, ends } of items) {
     for (let i = 0; i < starts.length; i++) size += ends[i]! - starts[i]! + 5;
   }
-  const text = Buffer.allocUnsafe(size);
+  const text = scratchOf(size);
   let at = 0;
   for (const { starts, ends } of items) {
     for (let i = 0; i < starts.length; i++) {
@@ -153,6 +167,7 @@ const COMPRESSION_LEVEL = 1;
 function compress(text: Uint8Array, dictionary?: Uint8Array): Buffer {
   return zstdCompressSync(text, {
     params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL },
+    pledgedSrcSize: text.length,
     ...(dictionary === undefined ? {} : { dictionary }),
   });
 }
