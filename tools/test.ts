@@ -33,6 +33,7 @@ const SUITES: Readonly<Record<string, () => Promise<Counts>>> = {
   unit: () => runTests('unit', ['tools/**/*.test.ts', 'bench/**/*.test.ts', 'src/**/*.test.ts']),
   vectors: () => runTests('vectors', ['test/vectors/**/*.test.ts']),
   sim: () => runTests('sim', ['test/sim/**/*.test.ts']),
+  mutation: () => runTests('mutation', ['test/mutation/**/*.test.ts']),
   peers: () => runTests('peers', ['test/peers/**/*.test.ts']),
   browser: () => runTests('browser', ['test/browser/**/*.test.ts']),
 };

@@ -10,6 +10,7 @@
 
 import { isProblem } from '../bytes/problem.ts';
 import { parseVerifierKey, type VerifierKey } from '../merkle/note.ts';
+import { checkCache } from './cache-files.ts';
 import { type Crew, crewOfOne, crewOfWorkers } from './crew.ts';
 import { DirectorySource } from './directory-source.ts';
 import { judgeKeys, listKeys, readCheckedJson } from './key-files.ts';
@@ -137,6 +138,13 @@ class InstallationCheck {
       const { epochs } = await this.#checkLedger(name, `ledgers/${name}/`, origin);
       if (epochs !== undefined)
         await judgeKeys(this.#source, name, epochs, keys.get(name) ?? [], this.#findings);
+      await checkCache({
+        source: this.#source,
+        ledger: name,
+        findings: this.#findings,
+        epochKey: this.#options.epochKey,
+        sleep: this.#options.sleep,
+      });
     }
     for (const name of keys.keys()) {
       if (!ledgers.includes(name)) await this.#awaitLedger(name);
