@@ -3,7 +3,7 @@
 // Severities: `critical`: records are refused, lost or readable by others, or soon will be. `warning`: somebody should act
 // this week. `notice`: a choice that is fine for trying out and that a company should know of; it does not fail the check.
 
-import type { PathFacts } from './invocation.ts';
+import type { PathFacts } from '../disk/path-facts.ts';
 
 export type Severity = 'critical' | 'warning' | 'notice';
 

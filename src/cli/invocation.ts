@@ -1,19 +1,8 @@
 // One run of the command line: everything a command may touch of the process around it. Tests make their own.
 
 import type { Disk } from '../disk/disk.ts';
+import type { PathFacts } from '../disk/path-facts.ts';
 import type { Terminal } from './terminal.ts';
-
-/** What the operating system says about a file or directory and the file system that it is on. */
-export interface PathFacts {
-  /** Permission bits. */
-  readonly mode: number;
-  /** User id of the owner. */
-  readonly owner: number;
-  /** Two paths with the same device are on the same file system. */
-  readonly device: number;
-  readonly freeBytes: number;
-  readonly totalBytes: number;
-}
 
 /** 0: fine. 1: the command worked and found something wrong. 2: wrong usage, or the command could not do its work. */
 export type ExitCode = 0 | 1 | 2;

@@ -68,7 +68,7 @@ export class EpochKeys {
     }
     throw new KeyError(
       'key-damaged',
-      `Cannot unwrap "${path}": it was wrapped by root ${members.root}, the root key at hand is ${this.#roots[0]!.id}.`,
+      `Cannot unwrap "${path}": it was wrapped by root ${members.root}, the root key at hand is ${this.#roots[0]!.id}. If the data directory is an older copy from before a key rotation, restore its keys directory from the newest one.`,
     );
   }
 

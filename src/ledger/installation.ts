@@ -29,6 +29,8 @@ export interface InstallationOptions {
 
 /** `custody` holds what people and tokens did with the data. */
 export const LEDGER_NAMES = ['access', 'custody'] as const;
+/** Some fifty thousand entries: enough to find out what is wrong, and to purge. */
+const CUSTODY_RESERVE_BYTES = 16 * 1024 * 1024;
 export type LedgerName = (typeof LEDGER_NAMES)[number];
 
 export class Installation implements AsyncDisposable {
@@ -56,6 +58,7 @@ export class Installation implements AsyncDisposable {
         roots: keyRing.roots.map((root) => root.material),
         signingKey: keyRing.signingKey,
         adopt: adopt === undefined ? undefined : { reason: adopt },
+        reserveBytes: ledger === 'custody' ? CUSTODY_RESERVE_BYTES : 0,
       };
       const opened = await WorkerLedger.open({
         disk,

@@ -12,6 +12,7 @@ export interface LedgerPaths {
   /** Derived, deletable: how far tiles are known to be durable, and the memory of idempotency keys. */
   readonly cache: string;
   readonly settled: string;
+  readonly reserve: string;
 }
 
 export function ledgerPaths(directory: string, anchor: string, cache: string): LedgerPaths {
@@ -23,6 +24,7 @@ export function ledgerPaths(directory: string, anchor: string, cache: string): L
     anchor,
     cache,
     settled: `${cache}/settled.json`,
+    reserve: `${cache}/reserve`,
   };
 }
 

@@ -15,6 +15,8 @@ export interface WorkerStart {
   readonly roots: readonly RootMaterial[];
   readonly signingKey: KeyObject;
   readonly adopt: { readonly reason: string } | undefined;
+  /** Room to keep for a full disk; 0 for none. */
+  readonly reserveBytes: number;
 }
 
 export type ToWorker =

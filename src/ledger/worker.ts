@@ -10,6 +10,7 @@ import { EpochKeys } from '../keys/epoch-keys.ts';
 import { RootKey, type RootMaterial } from '../keys/root-key.ts';
 import { ed25519Signer, verifierKeyOf } from '../merkle/note.ts';
 import { LedgerError } from './ledger.ts';
+import { Reserve } from './reserve.ts';
 import type { ErrorNote, FromWorker, ToWorker, WorkerStart, WriterState } from './worker-protocol.ts';
 import { LedgerWriter } from './writer.ts';
 
@@ -22,7 +23,12 @@ const port = parentPort!;
 const disk = new FileDisk();
 const roots = start.roots.map(toRootKey);
 
-let writer: LedgerWriter | undefined;
+const reserve = new Reserve({
+  disk,
+  path: start.paths.reserve,
+  bytes: start.reserveBytes,
+  nowMs: () => performance.now(),
+});
 let publishedAt = 0;
 let publishTimer: NodeJS.Timeout | undefined;
 
@@ -67,7 +73,8 @@ function publishNow(log: LedgerWriter): void {
   publishTimer = undefined;
   publishedAt = performance.now();
   try {
-    log.publish();
+    withReserve(() => log.publish());
+    if (start.reserveBytes > 0) reserve.restore();
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     if (error.code === 'disk-full') publishTimer = setTimeout(() => publishNow(log), RETRY_MS);
@@ -75,10 +82,20 @@ function publishNow(log: LedgerWriter): void {
   tell({ kind: 'state', state: stateOf(log) });
 }
 
+/** Once more with the room that was kept for this, where the disk is full. */
+function withReserve<T>(write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (error instanceof LedgerError && error.code === 'disk-full' && reserve.release()) return write();
+    throw error;
+  }
+}
+
 function answer(log: LedgerWriter, message: ToWorker): FromWorker {
   switch (message.kind) {
     case 'append': {
-      const outcomes = log.append(message.requests);
+      const outcomes = withReserve(() => log.append(message.requests));
       const slabs = message.requests.map(({ items }) => items.slab.buffer as ArrayBuffer);
       return { kind: 'appended', outcomes, state: stateOf(log), slabs };
     }
@@ -119,7 +136,7 @@ function receive(log: LedgerWriter, message: ToWorker): void {
 }
 
 try {
-  writer = LedgerWriter.open({
+  const log = LedgerWriter.open({
     disk,
     paths: start.paths,
     origin: start.origin,
@@ -136,7 +153,7 @@ try {
     random: randomBytes,
     adopt: start.adopt,
   });
-  const log = writer;
+  if (start.reserveBytes > 0) reserve.restore();
   tell({ kind: 'opened', state: stateOf(log), tornBytes: log.tornBytes });
   port.on('message', (message: ToWorker) => receive(log, message));
 } catch (error) {

@@ -34,7 +34,7 @@ export interface ServerContext {
   readonly heartbeatMs: number;
   /** Aborted when the server stops taking requests. */
   readonly draining: AbortSignal;
-  readonly rotateKeys: (ledger: string | undefined) => Promise<unknown>;
+  readonly rotateKeys: () => Promise<unknown>;
   readonly statusDetails: () => Readonly<Record<string, unknown>>;
 }
 

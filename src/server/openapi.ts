@@ -318,15 +318,14 @@ export const OPENAPI = {
       post: {
         summary: 'Make a new root key, and wrap the key of every epoch and the log signing key under it.',
         description:
-          'Needs administer. Records are not encrypted again. The root key is one for all ledgers: a ledger named in the ' +
-          'body must exist and is recorded, and changes nothing else. Refused (409) where the root key has a passphrase.',
-        requestBody: oneLedger,
+          'Needs administer. Records are not encrypted again. The root key is one for all ledgers. Refused (409) where the ' +
+          'root key has a passphrase.',
         responses: {
           200: json(
             'The id of the new root key, and how many epoch keys it wraps.',
             object({ rotated: object({ root: text, rewrapped: count }) }),
           ),
-          ...refusals(400, 401, 403, 404, 409, 415, 503),
+          ...refusals(400, 401, 403, 409, 503),
         },
       },
     },

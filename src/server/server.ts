@@ -58,9 +58,9 @@ export interface ServerOptions {
   readonly version: string;
   /**
    * Makes a new root key and wraps everything else under it; what it resolves with is in the answer. There is one root key for
-   * all ledgers: the ledger that a request names changes nothing but what custody records.
+   * all ledgers.
    */
-  readonly rotateKeys: (ledger: string | undefined) => Promise<unknown>;
+  readonly rotateKeys: () => Promise<unknown>;
   /** More for `/api/v1/status`. No secrets. */
   readonly statusDetails?: () => Readonly<Record<string, unknown>>;
   readonly bytesInFlightMax?: number;

@@ -31,14 +31,31 @@ export async function checkCache(check: CacheCheck): Promise<void> {
   const entries = await check.source.list(directory);
   if (entries === undefined) return;
   for (const { name, kind } of entries) {
-    if (kind === 'file' && (name === 'settled.json' || /^requests-\d+$/.test(name) || name.endsWith('.tmp')))
+    if (
+      kind === 'file' &&
+      (name === 'settled.json' || name === 'reserve' || /^requests-\d+$/.test(name) || name.endsWith('.tmp'))
+    )
       continue;
     check.findings.problem(`${directory}/${name}`, 0, 0, 'this does not belong here');
   }
+  await checkReserve(check, `${directory}/reserve`);
   if ((await findProblem(check, directory)) === undefined) return;
   await check.sleep(2000);
   const problem = await findProblem(check, directory);
   if (problem !== undefined) check.findings.problem(`${directory}/${problem.file}`, 0, 0, problem.problem);
+}
+
+/** Room for a full disk, and nothing but zeros. */
+async function checkReserve({ source, findings }: CacheCheck, file: string): Promise<void> {
+  for (let at = 0; ; ) {
+    const stretch = await source.read(file, at, STRETCH_BYTES);
+    if (stretch.length === 0) return;
+    if (stretch.some((byte) => byte !== 0)) {
+      findings.problem(file, 0, 0, 'the reserve holds something, expected zeros');
+      return;
+    }
+    at += stretch.length;
+  }
 }
 
 async function findProblem(check: CacheCheck, directory: string): Promise<CacheProblem | undefined> {

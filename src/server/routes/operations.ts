@@ -60,14 +60,9 @@ export function registerOperations(app: App, context: ServerContext): void {
 
   app.post('/api/v1/keys/rotate', { config: { permission: 'administer' } }, async (request, reply) => {
     new Parameters(request.query, []);
-    const name = ledgerIn(context, request.body);
-    const act = {
-      actor: actorOf(request),
-      action: 'keys-rotate',
-      ...(name === undefined ? {} : { ledger: name }),
-    };
+    const act = { actor: actorOf(request), action: 'keys-rotate' };
     const body = await answerRecorded(context, act, async () => {
-      const rotated = await context.rotateKeys(name);
+      const rotated = await context.rotateKeys();
       return { body: `${JSON.stringify({ rotated: rotated ?? null })}\n`, rows: 1 };
     });
     return reply.type(JSON_TYPE).send(body);

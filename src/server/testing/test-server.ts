@@ -73,7 +73,7 @@ export async function startTestServer(overrides: Partial<ServerOptions> = {}): P
     logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
     now,
     version: '0.0.0-test',
-    rotateKeys: async (ledger) => ({ ledger: ledger ?? 'all' }),
+    rotateKeys: async () => ({ root: 'new', rewrapped: 2 }),
     ...overrides,
   });
   const agent = new Agent({ ca: tls.caPem, keepAlive: true });
