@@ -70,8 +70,9 @@ function assertOneRoot(disk: SimulatedDisk, id: string): void {
 test('KeyRing.create makes keys that KeyRing.open finds again', () => {
   const disk = new SimulatedDisk({ seed: 1 });
   const made = makeRing(disk);
+  const secrets = secretsOf(made);
   const opened = KeyRing.open(optionsFor(disk.crash()));
-  assert.deepEqual(secretsOf(opened), secretsOf(made));
+  assert.deepEqual(secretsOf(opened), secrets);
   assert.equal(opened.root.id, made.root.id);
 });
 
@@ -79,12 +80,14 @@ test('KeyRing.create that crashes at any operation is completed by the next one'
   const whole = new SimulatedDisk({ seed: 2 });
   KeyRing.create(optionsFor(whole));
   for (let operation = 1; operation <= whole.operations; operation++) {
-    const disk = new SimulatedDisk({ seed: operation });
-    disk.failAt(operation, 'crash');
-    assert.throws(() => KeyRing.create(optionsFor(disk)), SimulatedCrash);
-    const found = disk.crash();
-    const ring = KeyRing.create(optionsFor(found));
-    assert.deepEqual(KeyRing.open(optionsFor(found.crash())).publicKey, ring.publicKey);
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new SimulatedDisk({ seed });
+      disk.failAt(operation, 'crash');
+      assert.throws(() => KeyRing.create(optionsFor(disk)), SimulatedCrash);
+      const found = seed % 2 === 0 ? disk.crash() : disk.kill();
+      const ring = KeyRing.create(optionsFor(found));
+      assert.deepEqual(KeyRing.open(optionsFor(found.crash())).publicKey, ring.publicKey);
+    }
   }
 });
 
@@ -176,7 +179,7 @@ test('a rotation that failed is finished before the next one begins, wherever th
   const to = whole.operations;
   const faults = FAULTS.filter((fault) => fault !== 'crash');
   for (let operation = from + 1; operation <= to; operation++) {
-    for (let distance = 1; distance <= 2 * (to - from) + 6; distance += 3) {
+    for (let distance = 1; distance <= 2 * (to - from) + 6; distance += 7) {
       const disk = new SimulatedDisk({ seed: 1000 * operation + distance });
       const failing = makeRing(disk);
       const secrets = secretsOf(failing);

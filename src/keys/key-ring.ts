@@ -43,7 +43,9 @@ export class KeyRing {
     disk.makeDirectory(stateDirectory);
     // A crash between the two files leaves a root key that wraps nothing: used again at the next try.
     let root = openRootKey(disk, rootPath(options), options.passphrase)?.root;
-    if (root === undefined) {
+    if (root !== undefined) {
+      makeDurable(disk, rootPath(options));
+    } else {
       const made = makeRootKey(random, options.passphrase);
       writeRoot(disk, rootPath(options), made.description);
       root = made.root;
@@ -74,7 +76,10 @@ export class KeyRing {
       );
     }
     const ring = new KeyRing(options, roots, signingKey);
-    if (next !== undefined) ring.#finishRotation();
+    if (next !== undefined) {
+      makeDurable(disk, nextRootPath(options));
+      ring.#finishRotation();
+    }
     return ring;
   }
 
@@ -105,13 +110,19 @@ export class KeyRing {
 
   /**
    * Makes a new root key and wraps everything under it. `announce` tells running writers, before anything is wrapped again, to
-   * make new epoch keys under the new root. A crash anywhere is finished by the next `open`, given the new passphrase.
+   * make new epoch keys under the new root. A crash anywhere is finished by the next `open`, given the new passphrase; a
+   * failure by the next rotation, before its own.
    */
   async rotateRoot(
     nextPassphrase: string | undefined,
     announce: (roots: readonly RootKey[]) => Promise<void>,
   ): Promise<{ readonly root: string; readonly rewrapped: number }> {
     const { disk, random } = this.#options;
+    if (this.#roots.length > 1) {
+      // Its file is the only one that opens both roots. Writing over it now would lose what the older one still wraps.
+      await announce(this.#roots);
+      this.#finishRotation();
+    }
     const next = makeRootKey(random, nextPassphrase);
     writeRoot(disk, nextRootPath(this.#options), withPrevious(next, this.root, random));
     this.#roots.unshift(next.root);
@@ -128,13 +139,20 @@ export class KeyRing {
     }
     rewrapSigningKey(disk, signingPath(this.#options), this.#roots, next, random);
     // From here on nothing is wrapped by the old root, so it may go: first the new one takes its place, then the file that
-    // still holds the old one is removed.
-    writeRoot(disk, rootPath(this.#options), withoutPrevious(disk, nextRootPath(this.#options)));
+    // still holds the old one is removed. It is gone already where an earlier try failed at the last line.
+    if (disk.readFile(nextRootPath(this.#options)) !== undefined) {
+      writeRoot(disk, rootPath(this.#options), withoutPrevious(disk, nextRootPath(this.#options)));
+    }
     disk.remove(nextRootPath(this.#options));
     disk.syncDirectory(stateDirectory);
     this.#roots.splice(1);
     return rewrapped;
   }
+}
+
+/** What the process before this one wrote may be in the page cache only. Nothing may be wrapped by what a power cut can take. */
+function makeDurable(disk: Disk, path: string): void {
+  disk.replaceFile(path, disk.readFile(path)!);
 }
 
 function rootPath(options: KeyRingOptions): string {
