@@ -6,7 +6,7 @@
 
 /** Below this, allocating is as cheap as asking. */
 const POOLED_BYTES_MIN = 64 * 1024;
-const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+const KEPT_BYTES_MAX = 32 * 1024 * 1024;
 
 export class BufferPool {
   /** By size, a power of two. */

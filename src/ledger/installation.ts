@@ -14,6 +14,7 @@ import type { RandomBytes } from '../keys/root-key.ts';
 import { LedgerError } from './ledger.ts';
 import { type LedgerPaths, ledgerPaths } from './paths.ts';
 import { WorkerLedger } from './worker-ledger.ts';
+import type { WorkerStart } from './worker-protocol.ts';
 
 export interface InstallationOptions {
   readonly disk: Disk;
@@ -45,32 +46,16 @@ export class Installation implements AsyncDisposable {
   }
 
   static async open(options: InstallationOptions): Promise<Installation> {
-    const { disk, dataDirectory, adopt } = options;
     const { name, keyRing } = openNameAndKeys(options);
     await using opening = new AsyncDisposableStack();
     const ledgers = new Map<string, WorkerLedger>();
-    for (const ledger of LEDGER_NAMES) {
-      const start = {
-        paths: installationLedgerPaths(options, ledger),
-        name: ledger,
-        origin: `${name}/${ledger}`,
-        keysDirectory: `${dataDirectory}/keys`,
-        roots: keyRing.roots.map((root) => root.material),
-        signingKey: keyRing.signingKey,
-        adopt: adopt === undefined ? undefined : { reason: adopt },
-        reserveBytes: ledger === 'custody' ? CUSTODY_RESERVE_BYTES : 0,
-      };
-      const opened = await WorkerLedger.open({
-        disk,
-        start,
-        epochKeys: keyRing.epochKeys(ledger),
-        onTornBytes: (bytes) =>
-          options.onNotice?.(
-            `Ledger "${ledger}": dropped ${bytes} bytes of a write that was cut short and never acknowledged.`,
-          ),
-      });
-      ledgers.set(ledger, opening.use(opened));
+    // Side by side: each has a thread to start and a log to look through.
+    const starting = LEDGER_NAMES.map((ledger) => openLedger(options, name, ledger, keyRing));
+    for (const result of await Promise.allSettled(starting)) {
+      if (result.status === 'fulfilled') ledgers.set(result.value.name, opening.use(result.value));
     }
+    // Throws what kept the first of them from opening.
+    await Promise.all(starting);
     opening.move();
     return new Installation(name, ledgers, keyRing);
   }
@@ -87,6 +72,34 @@ export class Installation implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const ledger of [...this.ledgers.values()].reverse()) await ledger[Symbol.asyncDispose]();
   }
+}
+
+function openLedger(
+  options: InstallationOptions,
+  installation: string,
+  ledger: LedgerName,
+  keyRing: KeyRing,
+): Promise<WorkerLedger> {
+  const { disk, dataDirectory, adopt, onNotice } = options;
+  const start: WorkerStart = {
+    paths: installationLedgerPaths(options, ledger),
+    name: ledger,
+    origin: `${installation}/${ledger}`,
+    keysDirectory: `${dataDirectory}/keys`,
+    roots: keyRing.roots.map((root) => root.material),
+    signingKey: keyRing.signingKey,
+    adopt: adopt === undefined ? undefined : { reason: adopt },
+    reserveBytes: ledger === 'custody' ? CUSTODY_RESERVE_BYTES : 0,
+  };
+  return WorkerLedger.open({
+    disk,
+    start,
+    epochKeys: keyRing.epochKeys(ledger),
+    onTornBytes: (bytes) =>
+      onNotice?.(
+        `Ledger "${ledger}": dropped ${bytes} bytes of a write that was cut short and never acknowledged.`,
+      ),
+  });
 }
 
 export function installationLedgerPaths(
