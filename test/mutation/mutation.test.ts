@@ -8,13 +8,18 @@
 //   MUTATION_SEED=<number from a failing run> node --test test/mutation/mutation.test.ts
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { randomBytes } from 'node:crypto';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it, type TestContext } from 'node:test';
+import { FileDisk } from '../../src/disk/file-disk.ts';
+import { KeyRing } from '../../src/keys/key-ring.ts';
 import { verifyInstallation } from '../../src/verify/verify-installation.ts';
 import { SmallInstallation } from './installation.ts';
 import { type Files, type Mutation, nextMutation, seededChance } from './mutations.ts';
-import type { StoredFiles } from './stored-files.ts';
+import { StoredFiles } from './stored-files.ts';
 
-const COUNT = Number(process.env.MUTATIONS ?? 2000);
+const COUNT = Number(process.env.MUTATIONS ?? 2400);
 const SEED = Number(process.env.MUTATION_SEED ?? Date.now() % 2 ** 32);
 
 interface Subject {
@@ -24,6 +29,30 @@ interface Subject {
   /** The newest checkpoint of each ledger, as an anchor or a witness has it. */
   readonly remembered: readonly string[];
   readonly past: readonly Files[];
+}
+
+/** What the real writer left behind: the golden installation (test/vectors/golden). */
+function goldenSubject(): Subject {
+  const golden = join(import.meta.dirname, '../vectors/golden/0.1.0');
+  const stored = new StoredFiles();
+  cpSync(join(golden, 'data'), stored.directory, { recursive: true });
+  const keyRing = KeyRing.open({
+    disk: new FileDisk(),
+    stateDirectory: join(golden, 'state'),
+    keysDirectory: join(golden, 'data/keys'),
+    passphrase: undefined,
+    random: randomBytes,
+  });
+  const anchors = readdirSync(join(golden, 'state/anchors')).map((name) =>
+    readFileSync(join(golden, 'state/anchors', name), 'utf8'),
+  );
+  return {
+    stored,
+    epochKey: (ledger, epoch) => keyRing.epochKeys(ledger).find(epoch)?.key,
+    trustedKeys: [stored.read('ledgers/access/key.pub').toString('utf8').trim()],
+    remembered: anchors,
+    past: [stored.snapshot()],
+  };
 }
 
 /** Three segments, two epochs, an unclean stop, quarantine, idempotency keys, dictionaries; and a second ledger beside it. */
@@ -72,8 +101,16 @@ function checkedFiles(files: Files): Files {
   return new Map([...files].filter(([path]) => !/^(?:cache|search)\/|^lock/.test(path)));
 }
 
-it(`finds every one of ${COUNT} mutations (MUTATION_SEED=${SEED})`, async (t) => {
-  const { stored, epochKey, trustedKeys, remembered: anchors, past } = makeSubject();
+for (const [name, subject] of [
+  ['a small installation of every shape', makeSubject],
+  ['the golden installation', goldenSubject],
+] as const) {
+  it(`finds every one of ${COUNT / 2} mutations of ${name} (MUTATION_SEED=${SEED})`, (t) =>
+    findAll(subject(), t));
+}
+
+async function findAll(subject: Subject, t: TestContext): Promise<void> {
+  const { stored, epochKey, trustedKeys, remembered: anchors, past } = subject;
   using _ = stored;
   const files = checkedFiles(stored.snapshot());
   const earlier = past.map(checkedFiles);
@@ -97,7 +134,7 @@ it(`finds every one of ${COUNT} mutations (MUTATION_SEED=${SEED})`, async (t) =>
 
   await assertWhole();
   const missed: string[] = [];
-  for (let i = 0; i < COUNT && missed.length < 20; i++) {
+  for (let i = 0; i < COUNT / 2 && missed.length < 20; i++) {
     const mutation = nextMutation(files, chance, earlier);
     const withKeys = chance.below(2) === 0;
     const remembered = chance.below(2) === 0 ? [] : anchors;
@@ -118,7 +155,7 @@ it(`finds every one of ${COUNT} mutations (MUTATION_SEED=${SEED})`, async (t) =>
   t.diagnostic(`MUTATION_SEED=${SEED}`);
   assert.deepEqual(missed, [], `Not found; reproduce with MUTATION_SEED=${SEED} MUTATIONS=${COUNT}`);
   await assertWhole();
-});
+}
 
 function apply(stored: StoredFiles, { changes }: Mutation): void {
   for (const [path, bytes] of changes) {
