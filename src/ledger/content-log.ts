@@ -60,6 +60,7 @@ export class ContentLog {
     start: { previous: ContentPosition; epoch: number; first: number; frames: Iterable<Buffer> },
   ): ContentLog {
     const position = writeSegment(disk, paths, originHash(origin), start);
+    disk.syncDirectory(paths.content);
     return new ContentLog(disk, paths, origin, position, start.previous);
   }
 
@@ -103,8 +104,14 @@ export class ContentLog {
       if (error instanceof DiskError && error.code === 'full') throw diskFull(error);
       throw this.#breakDown(`segment ${this.#position.segment + 1} could not be begun`, error);
     }
-    this.#file.close();
-    this.#file = this.#disk.open(segmentPath(this.#paths, position.segment), 'write');
+    try {
+      this.#disk.syncDirectory(this.#paths.content);
+      this.#file.close();
+      this.#file = this.#disk.open(segmentPath(this.#paths, position.segment), 'write');
+    } catch (error) {
+      // For want of room too: the new name is there, and would cut off whatever followed in the old segment.
+      throw this.#breakDown(`segment ${position.segment} could not be put in place`, error);
+    }
     this.#position = position;
     this.#previous = previous;
   }
@@ -157,7 +164,7 @@ export function diskFull(cause: DiskError): LedgerError {
 
 /**
  * Writes a whole segment under a temporary name and renames it, so that a segment of this name either does not exist or is
- * complete. A crash before the rename is durable leaves a temporary file, which the next attempt overwrites.
+ * complete. A crash before the caller has made the name durable leaves a temporary file, which the next attempt overwrites.
  */
 function writeSegment(
   disk: Disk,
@@ -193,6 +200,5 @@ function writeSegment(
     file.close();
   }
   disk.rename(temporary, path);
-  disk.syncDirectory(paths.content);
   return { segment, offset, chain };
 }

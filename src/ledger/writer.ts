@@ -57,6 +57,12 @@ export interface WriterOptions {
   readonly adopt?: { readonly reason: string } | undefined;
 }
 
+/** What may be said once these files are durable. */
+interface Unsettled {
+  readonly paths: readonly string[];
+  readonly settled: Settled;
+}
+
 /** A segment is closed when it has grown to this: files of a size that backups and object stores like. */
 const SEGMENT_BYTES = 1024 * 1024 * 1024;
 
@@ -288,11 +294,22 @@ export class LedgerWriter {
 
   #openEpoch(name: string): void {
     const number = this.#epoch.number + 1;
-    this.#epochKey = this.#options.epochKeys.create(number);
+    const key = this.#createEpochKey(number);
     this.#content.roll(number, this.size);
+    // Number and key together, and only now: without room for a new segment the present epoch goes on.
     this.#epoch = { number, name };
+    this.#epochKey = key;
     this.#dictionary.reset();
     this.#announcements = [this.#epochOpened()];
+  }
+
+  #createEpochKey(number: number): EpochKey {
+    try {
+      return this.#options.epochKeys.create(number);
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'full') throw diskFull(error);
+      throw this.#fail(`the key of epoch ${number} could not be made`, error);
+    }
   }
 
   #epochOpened(): Uint8Array {
@@ -360,7 +377,15 @@ export class LedgerWriter {
   /** Makes tiles durable behind everybody's back and, once they are, lets recovery start after them. */
   #settle(): void {
     if (this.#settling !== undefined || this.#unsettled.length === 0) return;
-    const settled = this.#prepareSettled();
+    let settled: Unsettled;
+    try {
+      settled = this.#prepareSettled();
+    } catch (error) {
+      // Without room the next publication tries again; until then a start has more to replay.
+      if (!(error instanceof DiskError && error.code === 'full'))
+        this.#fail('the memory of idempotency keys could not be written', error);
+      return;
+    }
     this.#settling = settled.paths;
     this.#options.disk.syncInBackground(settled.paths, (error) => {
       this.#settling = undefined;
@@ -391,7 +416,7 @@ export class LedgerWriter {
     this.#finishSettling(settled);
   }
 
-  #prepareSettled(): { readonly paths: readonly string[]; readonly settled: Settled } {
+  #prepareSettled(): Unsettled {
     const journal = this.#requests.write();
     const paths = [...this.#unsettled.splice(0), ...journal.paths];
     const settled: Settled = {
