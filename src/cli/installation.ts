@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { ensureFirstAdmin, openAccessStore } from '../access/first-start.ts';
 import { type LocalTls, openLocalTls } from '../access/local-ca.ts';
+import { LogSink } from '../disk/log-sink.ts';
 import type { LedgerName } from '../ledger/installation.ts';
 import { ApiError } from '../server/api-error.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
@@ -76,7 +77,7 @@ export const startInstallation: StartInstallation = async (options, invocation) 
         tls: { cert: tls.serverPem, key: tls.serverPem },
         listen: { host: listen.host, port },
         // On a terminal there is somebody to read; a line for each request would bury what matters.
-        logger: pino({ level: invocation.err.isTerminal ? 'warn' : 'info' }, pino.destination(2)),
+        logger: pino({ level: invocation.err.isTerminal ? 'warn' : 'info' }, new LogSink(2)),
         now,
         version: invocation.version,
         rotateKeys: async () => {
