@@ -16,8 +16,8 @@ import { type Answer, Home, pause, type RunningServer, type SendAnswer } from '.
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 50);
 const SEED = Number(process.env.KILL_SEED ?? randomInt(2 ** 32));
 const SENDERS = 4;
-const LIFE_MS_MAX = 500;
-const START_MS_MAX = 1000;
+const LIFE_MS_MAX = 350;
+const START_MS_MAX = 900;
 /** Now and then everything is read back, not only what is new, and verified. */
 const EVERYTHING_EVERY = 10;
 const SIZES = [1, 1, 1, 1, 1, 2, 3, 8, 40, 200];

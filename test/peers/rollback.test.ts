@@ -47,9 +47,14 @@ function recordLines(from: number, to: number): string {
 function copyOf(name: string, parts: { readonly data?: string; readonly state?: string } = {}): Home {
   const home = new Home(name);
   const { data = original.data, state = original.state } = parts;
-  cpSync(data, home.data, { recursive: true });
+  cpSync(data, home.data, { recursive: true, filter: (path) => !isReserve(path) });
   cpSync(state, home.state, { recursive: true });
   return home;
+}
+
+/** Room that is kept for later: large, zero, and made again. */
+function isReserve(path: string): boolean {
+  return path.endsWith('/reserve');
 }
 
 /** Every file but the lock's, by path. */
@@ -57,7 +62,7 @@ function filesBelow(directory: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     const path = join(directory, name);
-    if (/^lock(\.json)?$/.test(name) || !statSync(path).isFile()) continue;
+    if (/^lock(\.json)?$/.test(name) || isReserve(name) || !statSync(path).isFile()) continue;
     files.set(name, readFileSync(path));
   }
   return files;
@@ -270,7 +275,7 @@ function lastSegment(home: Home): string {
 
 test('a changed byte below the anchor is refused or found, and never cut away', async () => {
   const { size } = statSync(lastSegment(original));
-  for (const offset of [3, 20, 126, Math.floor(size / 3), Math.floor(size / 2), size - 200, size - 1]) {
+  for (const offset of [3, 20, 126, Math.floor(size / 2), size - 200, size - 1]) {
     for (const isReplayed of [true, false]) {
       await using home = copyOf('flipped');
       const segment = lastSegment(home);
