@@ -7,7 +7,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { sampleNdjson, sampleRecords } from '../../bench/sample-records.ts';
 import { type RecordBatch, SALT_BYTES } from './batch.ts';
-import { BatchEncoder, encodeJson, encodeNdjson, encodeRecords, QUARANTINED_MAX } from './batch-encoder.ts';
+import {
+  BatchEncoder,
+  encodeJson,
+  encodeNdjson,
+  encodeRecords,
+  ITEMS_MAX,
+  QUARANTINED_MAX,
+  TooManyItemsError,
+} from './batch-encoder.ts';
 import { canonicalRecordText } from './canonical.ts';
 import { FIELDS, type Field } from './fields.ts';
 import { parseRecord } from './parse-record.ts';
@@ -476,8 +484,25 @@ test('a request of nothing but malformed items does not become many times its si
     const { quarantined } = encode(utf8.encode(body), context);
     assert.equal(quarantined.length, QUARANTINED_MAX + 1);
     assert.match(quarantined.at(-1)!.reason, /more than 10000 malformed items/);
-    assert.equal(text.decode(quarantined.at(-1)!.raw), body.slice(body.indexOf('x') + 2 * QUARANTINED_MAX));
+    assert.equal(text.decode(quarantined.at(-1)!.raw).match(/x\n/g)?.length, 100_000 - QUARANTINED_MAX);
   }
+});
+
+test('malformed items never cost good records, however many they are', () => {
+  const good = '{"@timestamp":0,"user.name":"a"}\n';
+  const { starts, quarantined } = encodeNdjson(
+    utf8.encode(`${'bad\n'.repeat(12_000)}${good.repeat(100)}`),
+    context,
+  );
+  assert.equal(starts.length, 100);
+  assert.equal(quarantined.length, QUARANTINED_MAX + 1);
+  assert.match(quarantined.at(-1)!.reason, /the other 1999 that follow/);
+});
+
+test('a request of too many items is refused as a whole', () => {
+  const body = utf8.encode('x\n'.repeat(ITEMS_MAX + 1));
+  assert.throws(() => encodeNdjson(body, context), TooManyItemsError);
+  assert.equal(encodeNdjson(utf8.encode('{"@timestamp":0}'), context).starts.length, 1);
 });
 
 test('encodeRecords quarantines what cannot be written as JSON', () => {

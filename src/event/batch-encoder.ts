@@ -49,9 +49,20 @@ const CLOSE_BRACKET = 0x5d;
 
 /**
  * Malformed items that are kept one by one. A body of nothing but commas would otherwise become a list that is hundreds of
- * times its size; what follows the last of them is kept as one item.
+ * times its size; those after the last of them are kept together, as one item. Good records among them are not affected.
  */
 export const QUARANTINED_MAX = 10_000;
+
+/** Items in one request. Tiny ones grow twelvefold, and each costs more in objects than in bytes. */
+export const ITEMS_MAX = 200_000;
+
+/** Nothing of the request was taken. */
+export class TooManyItemsError extends Error {
+  override readonly name = 'TooManyItemsError';
+  constructor() {
+    super(`Cannot take in records: the request has more than ${ITEMS_MAX} items, expected fewer. Split it.`);
+  }
+}
 
 // Our fields that senders do not write (kind, moment, observer, flow) add about this much to each record.
 const ADDED_BYTES = 192;
@@ -73,6 +84,8 @@ export class BatchEncoder {
   #slab = new SlabWriter(0, 0);
   #quarantined: QuarantinedItem[] = [];
   #position = 0;
+  /** Malformed items beyond the limit, a line feed after each. */
+  readonly #further = new FurtherItems();
 
   // The item at hand: where each column's value is, in the body or elsewhere. Filled anew for every item, allocated once.
   readonly #sources: Uint8Array[] = new Array<Uint8Array>(COLUMNS_MAX).fill(this.#body);
@@ -93,7 +106,6 @@ export class BatchEncoder {
     const bytes = this.#body;
     let at = skipSpace(bytes, afterByteOrderMark(bytes));
     while (at < bytes.length) {
-      if (this.#quarantineRest(at)) break;
       const end = this.#recognise(at, bytes.length);
       const next = end === NOT_VERBATIM ? NOT_VERBATIM : afterLine(bytes, end);
       if (next !== NOT_VERBATIM && this.#emit()) {
@@ -150,9 +162,12 @@ export class BatchEncoder {
     this.#slab = new SlabWriter(bytesExpected + records * ADDED_BYTES, records);
     this.#quarantined = [];
     this.#position = 0;
+    this.#further.clear();
   }
 
   #finish(): RecordBatch {
+    const further = this.#further.take();
+    if (further !== undefined) this.#quarantined.push(further);
     const batch = this.#slab.finish(this.#quarantined);
     // Nothing of a request may outlive it here: the slab's buffer is about to be transferred.
     this.#slab = new SlabWriter(0, 0);
@@ -167,7 +182,6 @@ export class BatchEncoder {
     let isOpen = bytes[at] !== CLOSE_BRACKET;
     while (isOpen) {
       at = skipSpace(bytes, at);
-      if (this.#quarantineRest(at)) return;
       let end = this.#recognise(at, bytes.length);
       const isWhole = end !== NOT_VERBATIM && isListItemEnd(bytes, end);
       if (!isWhole || !this.#emit()) {
@@ -205,21 +219,20 @@ export class BatchEncoder {
     const start = this.#slab.reserve(text.length * 3);
     const { written } = encoder.encodeInto(text, this.#slab.bytes.subarray(start));
     this.#slab.commit(start, start + written);
-    this.#position++;
+    this.#nextPosition();
     this.#shapes.learn(item, result.record);
   }
 
   #quarantine(raw: Uint8Array, reason: string): void {
-    this.#quarantined.push({ position: this.#position++, reason, raw: raw.slice() });
+    const position = this.#nextPosition();
+    if (this.#quarantined.length < QUARANTINED_MAX)
+      this.#quarantined.push({ position, reason, raw: raw.slice() });
+    else this.#further.add(position, raw);
   }
 
-  #quarantineRest(from: number): boolean {
-    if (this.#quarantined.length < QUARANTINED_MAX) return false;
-    this.#quarantine(
-      this.#body.subarray(from),
-      `The request has more than ${QUARANTINED_MAX} malformed items, expected fewer. The rest of it is kept as one.`,
-    );
-    return true;
+  #nextPosition(): number {
+    if (this.#position >= ITEMS_MAX) throw new TooManyItemsError();
+    return this.#position++;
   }
 
   /** Walks the tree of shapes along the item that begins at `from`; where it ends, or NOT_VERBATIM. */
@@ -293,7 +306,7 @@ export class BatchEncoder {
     const last = pieces[origins.length]!;
     at = copy(last, 0, last.length, into, at);
     this.#slab.commit(start, at);
-    this.#position++;
+    this.#nextPosition();
     this.#shapes.earn();
     this.#recognised++;
     return true;
@@ -329,6 +342,40 @@ export class BatchEncoder {
   #addressOf(column: number): Uint8Array {
     const address = ipv4Bytes(this.#sources[column]!, this.#froms[column]!, this.#ends[column]!);
     return address ?? parseIp(this.#textOf(column))!;
+  }
+}
+
+/** Malformed items that are kept as one: where the first stood, how many, and their bytes. */
+class FurtherItems {
+  #bytes = new Uint8Array(0);
+  #used = 0;
+  #count = 0;
+  #position = 0;
+
+  add(position: number, raw: Uint8Array): void {
+    if (this.#count === 0) this.#position = position;
+    this.#count++;
+    const needed = this.#used + raw.length + 1;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(2 * needed);
+      larger.set(this.#bytes.subarray(0, this.#used));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(raw, this.#used);
+    this.#bytes[needed - 1] = LINE_FEED;
+    this.#used = needed;
+  }
+
+  take(): QuarantinedItem | undefined {
+    if (this.#count === 0) return undefined;
+    const reason = `The request has more than ${QUARANTINED_MAX} malformed items, expected fewer. This one and the other ${this.#count - 1} that follow are kept together.`;
+    return { position: this.#position, reason, raw: this.#bytes.slice(0, this.#used) };
+  }
+
+  clear(): void {
+    this.#bytes = new Uint8Array(0);
+    this.#used = 0;
+    this.#count = 0;
   }
 }
 

@@ -37,9 +37,13 @@ export function parseJson(bytes: Uint8Array): ParsedJson {
   return { ok: true, value };
 }
 
-/** A name as it may stand in a message: names are chosen by senders too, so only harmless ones are repeated. */
+/** A name as it may begin a message: names are chosen by senders too, so only harmless ones are repeated. */
 export function quoteName(name: string): string {
-  return /^[\w@.\-/]{1,96}$/.test(name) ? `"${name}"` : 'an attribute with an unusual name';
+  return isHarmless(name) ? `"${name}"` : 'An attribute with an unusual name';
+}
+
+function isHarmless(name: string): boolean {
+  return /^[\w@.\-/]{1,96}$/.test(name);
 }
 
 function problem(text: string): ParsedJson {
@@ -75,7 +79,8 @@ function inspect(text: string): Inspection {
       const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
       const names = open.at(-1)!;
       if (names.has(name)) {
-        return { problem: `names ${quoteName(name)} twice in one object, expected once`, hasLongNumber };
+        const which = isHarmless(name) ? `"${name}"` : 'an attribute with an unusual name';
+        return { problem: `names ${which} twice in one object, expected once`, hasLongNumber };
       }
       names.add(name);
       at++;
