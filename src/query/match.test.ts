@@ -227,7 +227,7 @@ test('findPatternOnMasked allows exact values of masked fields and nothing that 
   for (const text of ['user:alice', 'user:*', '-user:alice', 'client:10.0.0.1', 'path:/a*', 'alice*']) {
     assert.equal(findPatternOnMasked(tree(text), masked), undefined, text);
   }
-  for (const text of ['user:a*', 'a or (b -user:*x)', 'client:10.0.0.0/8', 'client:10.*']) {
+  for (const text of ['user:a*', 'a or (b -user:*x)', 'user:ann,b*', 'client:10.0.0.0/8', 'client:10.*']) {
     assert.match(findPatternOnMasked(tree(text), masked)?.message ?? '', /masked for your role/, text);
   }
   assert.equal(findPatternOnMasked(tree('a user:b*'), masked)?.column, 8);
@@ -241,5 +241,6 @@ test('redactQuery replaces the values of masked fields and bare words and nothin
     'port:8443  user:[user.name:6] -user:* tls<1.2',
   );
   assert.equal(redact('(alice or user!=bob) since:24h'), '([text:5] or user!=[user.name:3]) since:24h');
+  assert.equal(redact('user:ann,bob port:1,2'), 'user:[user.name:3],[user.name:3] port:1,2');
   assert.equal(redact('*'), '*');
 });

@@ -79,6 +79,16 @@ test('parseQuery reads every form of the language', () => {
     ['path:/a/*.php', 'url.path[glob /a/,.php]'],
     ['labels.team:core', 'labels.team[glob core]'],
     ['10.0.0.1:8080', '10.0.0.1:8080'],
+    ['user:alice,bob', '(user.name[glob alice] or user.name[glob bob])'],
+    ['user=alice,b* x', '((user.name[glob alice] or user.name[glob b,]) and x)'],
+    ['user!=alice,bob', 'not (user.name[glob alice] or user.name[glob bob])'],
+    ['-user:alice,bob', 'not (user.name[glob alice] or user.name[glob bob])'],
+    ['port:22,8000-8100', '(destination.port[number = 22] or destination.port[range 8000 8100])'],
+    ['user:"alice,bob"', 'user.name[glob alice,bob]'],
+    ['alice,bob', 'alice,bob'],
+    ['"~alice" user:"~a|b" "a | b"', '(~alice and user.name[glob ~a|b] and a | b)'],
+    ['path:/~alice/', 'url.path[glob /~alice/]'],
+    ['a~b', 'a~b'],
   ] as const) {
     assert.equal(parsed(text), expected, text);
   }
@@ -133,6 +143,21 @@ test('parseQuery says where, what is wrong and what was expected', () => {
     ['a\u0000', 2, 'control character'],
     ['user:\ud800', 6, 'half a character'],
     ['status>*', 8, 'stands after ":" only'],
+    ['~adm', 1, 'patterns are not supported yet', 'Use * wildcards, or quote the text.'],
+    ['a -~adm', 4, 'patterns are not supported yet'],
+    ['user:~adm', 6, 'patterns are not supported yet', 'Use * wildcards, or quote the text.'],
+    ['user=~adm', 6, 'patterns are not supported yet'],
+    ['user~adm', 5, 'patterns are not supported yet'],
+    ['user!~adm', 6, 'patterns are not supported yet'],
+    ['user:a | count by user', 8, 'pipes and "|" are not supported', 'quote the text'],
+    ['user:a|b', 7, 'not supported', 'Write "or" between alternatives'],
+    ['alice||bob', 6, 'not supported'],
+    ['user:alice, bob', 12, 'a comma parts alternatives', 'in double quotes'],
+    ['user:,bob', 6, 'a comma parts alternatives'],
+    ['user:"a b",c', 11, 'a comma follows a quoted value'],
+    ['port:22,ssh', 9, '"ssh" does not fit port'],
+    ['port<22,80', 6, '"22,80" does not fit port'],
+    ['user:CN=a,O=b', 6, 'distinguished name', 'Put it in double quotes'],
   ] as const) {
     const message = problem(text);
     assert.ok(message.includes(`column ${column}:`), `${text}: ${message}`);
@@ -150,7 +175,25 @@ test('parseQuery is bounded in length and depth', () => {
 
 test('parseQuery answers any text with a tree or a problem within the text', () => {
   const piece = fc.oneof(
-    fc.constantFrom('and', 'or', 'not', '(', ')', '"', '-', '*', ':', 'user:', 'port>=', 'since:', '\\', ' '),
+    fc.constantFrom(
+      'and',
+      'or',
+      'not',
+      '(',
+      ')',
+      '"',
+      '-',
+      '*',
+      ':',
+      'user:',
+      'port>=',
+      'since:',
+      '\\',
+      ' ',
+      ',',
+      '~',
+      '|',
+    ),
     fc.string({ unit: 'binary', maxLength: 5 }),
   );
   fc.assert(

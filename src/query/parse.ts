@@ -3,8 +3,12 @@
 //   query   = all { "or" all }
 //   all     = one { [ "and" ] one }
 //   one     = { "not" | "-" } ( "(" query ")" | "*" | term )
-//   term    = field ( ":" | "=" | "!=" | "<" | "<=" | ">" | ">=" ) value  |  ("since" | "until") ":" time  |  value
-//   value   = quoted | run of characters without space, quote or parenthesis
+//   term    = field ( ":" | "=" | "!=" ) value { "," value }  |  field ( "<" | "<=" | ">" | ">=" ) value
+//           | ( "since" | "until" ) ":" time  |  value
+//   value   = quoted | run of characters without space, quote, parenthesis or "|", that does not begin with "~"
+//
+// `user:alice,bob` is either of them; a comma that belongs to the text is quoted. What other search languages have and this
+// one has not (`~` for patterns, `|` for pipes) is refused: read as text it would find nothing, and look like an answer.
 //
 // The text comes from outside: it is at most 4 KiB long and nests at most 32 deep, and reading it takes linear time. Every
 // problem is answered with its column, what stands there, and what was expected.
@@ -43,11 +47,20 @@ const UNUSABLE = /[^\P{Cc}\s]|\p{Cs}/u;
 const SPACE = /\s*/y;
 const FIELD_AND_OPERATOR = /([@A-Za-z_][A-Za-z0-9_.@-]*)(:|<=|>=|!=|<|>|=)/y;
 const RUN = /[^\s"()]+/y;
+/** What other languages begin a regular expression with: `~x`, `user:~x`, `user~x`, `user!~x`. */
+const PATTERN_MARK = /^(?:([@A-Za-z_][A-Za-z0-9_.@-]*)!?)?~/;
+/** Of a distinguished name, whose commas do not part alternatives. */
+const ATTRIBUTE = /^[A-Za-z][A-Za-z0-9.]*=/;
 const WORD = /(and|or|not)(?=[\s()"]|$)/iy;
 const TIMESTAMP = fieldNamed('@timestamp')!;
 /** Fields that only exist in answers are chosen by the search's own parameters. */
 const SEARCHED = FIELDS.filter((field) => field.source !== 'output');
 const NAMES = SEARCHED.flatMap((field) => [...field.aliases, field.name]);
+
+interface ValueAt {
+  readonly value: Value;
+  readonly span: Span;
+}
 
 class Parser {
   readonly #text: string;
@@ -145,12 +158,53 @@ class Parser {
       throw new Problem(from, `"${name}" is not a field`, 'the name of a field', advice(name));
     }
     const { value, span } = this.#parseValue(`a value for ${name}`);
-    const outcome = testForValue(field, operator === '!=' ? '=' : operator, value);
-    if (!outcome.ok) {
-      throw new Problem(span.from, `"${shortened(value.text)}" does not fit ${name}`, outcome.expected);
-    }
-    const query: Query = { kind: 'field', field, test: outcome.test, span };
+    const isComparison = operator !== ':' && operator !== '=' && operator !== '!=';
+    const alternatives = isComparison ? [{ value, span }] : this.#alternativesOf({ value, span });
+    const terms = alternatives.map(({ value, span }): Query => {
+      const outcome = testForValue(field, operator === '!=' ? '=' : operator, value);
+      if (!outcome.ok) {
+        throw new Problem(span.from, `"${shortened(value.text)}" does not fit ${name}`, outcome.expected);
+      }
+      return { kind: 'field', field, test: outcome.test, span };
+    });
+    const query: Query = terms.length === 1 ? terms[0]! : { kind: 'or', terms };
     return operator === '!=' ? { kind: 'not', term: query } : query;
+  }
+
+  #alternativesOf({ value, span }: ValueAt): ValueAt[] {
+    if (value.quoted) {
+      if (this.#text[this.#at] !== ',') return [{ value, span }];
+      throw new Problem(
+        this.#at,
+        'a comma follows a quoted value',
+        'a space or the end',
+        'Write (user:"a b" or user:c).',
+      );
+    }
+    const texts = value.text.split(',');
+    if (texts.length === 1) return [{ value, span }];
+    if (texts.every((text) => ATTRIBUTE.test(text))) {
+      throw new Problem(
+        span.from,
+        'the commas of a distinguished name part alternatives here',
+        'quotes around it',
+        'Put it in double quotes, or write * for each comma.',
+      );
+    }
+    let from = span.from;
+    return texts.map((text) => {
+      if (text === '') {
+        throw new Problem(
+          from,
+          'a comma parts alternatives and there is none here',
+          'a value on both sides of it',
+          'Put text with commas in double quotes.',
+        );
+      }
+      const alternative = { value: { text, quoted: false }, span: { from, to: from + text.length } };
+      from += text.length + 1;
+      return alternative;
+    });
   }
 
   #parseTimeLimit(name: 'since' | 'until', operator: string): Query {
@@ -165,7 +219,7 @@ class Parser {
     return { kind: 'field', field: TIMESTAMP, test: outcome.test, span };
   }
 
-  #parseValue(wanted: string): { value: Value; span: Span } {
+  #parseValue(wanted: string): ValueAt {
     const from = this.#at;
     if (this.#text[from] === '"') return this.#parseQuoted();
     const run = this.#take(RUN);
@@ -173,10 +227,11 @@ class Parser {
       const state = from === this.#text.length ? 'the query ends here' : 'there is nothing here';
       throw new Problem(from, state, wanted, 'Put text with spaces or parentheses in double quotes.');
     }
+    refuseForeign(run[0], from);
     return { value: { text: run[0], quoted: false }, span: { from, to: this.#at } };
   }
 
-  #parseQuoted(): { value: Value; span: Span } {
+  #parseQuoted(): ValueAt {
     const from = this.#at;
     let text = '';
     let at = from + 1;
@@ -213,6 +268,24 @@ class Parser {
     this.#at += word.length;
     this.#skip(SPACE);
     return true;
+  }
+}
+
+/** `from`: where the run stands in the query. */
+function refuseForeign(run: string, from: number): void {
+  const mark = PATTERN_MARK.exec(run);
+  if (mark && (mark[1] === undefined || searchedField(mark[1]))) {
+    const at = from + run.indexOf('~');
+    throw new Problem(at, 'patterns are not supported yet', 'no "~"', 'Use * wildcards, or quote the text.');
+  }
+  const bar = run.indexOf('|');
+  if (bar >= 0) {
+    throw new Problem(
+      from + bar,
+      'pipes and "|" are not supported',
+      'a query without "|"',
+      'Write "or" between alternatives, pass the output on with --json for counting, or quote the text.',
+    );
   }
 }
 
