@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { encodeHex } from '../bytes/hex.ts';
 import { TreeFrontier } from './frontier.ts';
 import { HASH_BYTES } from './hashes.ts';
-import { naiveRoot, sampleLeaves, sampleTile } from './naive-tree.ts';
+import { naiveRoot, sampleLeaves, sampleTile } from './naive-tree.fixture.ts';
 import { newTiles, partialTiles, type Tile, tilePath } from './tiles.ts';
 
 test('TreeFrontier has the root of the definition after each leaf', () => {

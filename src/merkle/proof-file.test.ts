@@ -7,7 +7,7 @@ import { isProblem } from '../bytes/problem.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import { commitment, encodeEntry } from './entry.ts';
 import { leafHash, nodeHash } from './hashes.ts';
-import { naiveRoot, readSample } from './naive-tree.ts';
+import { naiveRoot, readSample } from './naive-tree.fixture.ts';
 import { ed25519Signer, verifierKeyOf } from './note.ts';
 import {
   discloseCommitted,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { encodeHex } from '../bytes/hex.ts';
 import { isProblem } from '../bytes/problem.ts';
 import { hashLeaves } from './hashes.ts';
-import { naiveRoot, readSample, sampleEntry, sampleLeaves, sampleTiles } from './naive-tree.ts';
+import { naiveRoot, readSample, sampleEntry, sampleLeaves, sampleTiles } from './naive-tree.fixture.ts';
 import {
   bundlePath,
   encodeBundle,

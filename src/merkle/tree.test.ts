@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeHex } from '../bytes/hex.ts';
 import { EMPTY_ROOT, leafHash, nodeHash } from './hashes.ts';
-import { naiveRoot, readSample } from './naive-tree.ts';
+import { naiveRoot, readSample } from './naive-tree.fixture.ts';
 import { consistencyProof, type HashReader, inclusionProof, rangeRoot, treeRoot } from './tree.ts';
 import { verifyConsistency, verifyInclusion } from './verify-proofs.ts';
 
