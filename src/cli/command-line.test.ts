@@ -112,3 +112,17 @@ test('a reader that goes away is no error', async () => {
   assert.equal(code, 0);
   assert.equal(err, '');
 });
+
+test('doctor does not call a directory fine that holds no installation', async () => {
+  const nowhere = await runHere('doctor', '--data', join(home, 'nowhere'));
+  assert.deepEqual([nowhere.code, nowhere.out], [2, '']);
+  assert.match(nowhere.err, /^portledger: Cannot examine .*nowhere: there is no/);
+  assert.match((await runHere('doctor', '--data', home)).err, /there is no installation/);
+  assert.match((await runHere('doctor', '--yes')).err, /--yes or --reason without --adopt/);
+});
+
+test('verify has no verdict on a directory that is none of ours', async () => {
+  const { code, out, err } = await runHere('verify', home);
+  assert.deepEqual([code, out], [2, '']);
+  assert.match(err, /^portledger: Cannot verify .*: this is no data directory/);
+});

@@ -77,8 +77,14 @@ export function define(command: Command, invocation: Invocation): void {
 }
 
 export async function doctor(options: DoctorOptions, invocation: Invocation): Promise<ExitCode> {
+  if (!options.adopt && (options.yes || options.reason !== undefined)) {
+    throw new CommandError(
+      'Cannot use --yes or --reason without --adopt: there is nothing to confirm, expected --adopt with them.',
+    );
+  }
   const directories = resolveDirectories(options, invocation);
   if (options.adopt) return await adopt(directories, options, invocation);
+  assertGivenDirectories(directories, options, invocation);
   const examined = await examine(directories, options, invocation);
   examined.findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
   const ok = examined.findings.every((finding) => finding.severity === 'notice');
@@ -89,6 +95,32 @@ export async function doctor(options: DoctorOptions, invocation: Invocation): Pr
     await printFindings(examined, directories, invocation);
   }
   return ok ? 0 : 1;
+}
+
+/** Without a name the default may well be empty yet; what somebody names should be there, or nothing would be examined. */
+function assertGivenDirectories(
+  directories: Directories,
+  options: DoctorOptions,
+  { disk, inspectPath }: Invocation,
+): void {
+  const { data, state } = directories;
+  for (const [option, given, path] of [
+    ['--data', options.data, data],
+    ['--state', options.state, state],
+  ] as const) {
+    if (given === undefined || inspectPath === undefined || inspectPath(path) !== undefined) continue;
+    throw new CommandError(
+      `Cannot examine ${path}: there is nothing, expected a directory of an installation. Check ${option}.`,
+    );
+  }
+  const isInstalled =
+    disk.readFile(join(data, 'installation.json')) !== undefined ||
+    disk.list(join(data, 'ledgers')).length + disk.list(anchorsDirectory(directories)).length > 0;
+  if (options.data !== undefined && !isInstalled) {
+    throw new CommandError(
+      `Cannot examine ${data}: there is no installation, expected one that 'portledger up' has made. Check --data.`,
+    );
+  }
 }
 
 interface Examined {

@@ -90,7 +90,10 @@ export class FrameCheck {
       this.#result.lateEpochs.push(control.epoch);
     }
     if (control.type !== 'content') return undefined;
-    if (!isPublished) this.#result.publishing = index + 1;
+    if (!isPublished) {
+      this.#result.publishedBefore = this.#result.publishing;
+      this.#result.publishing = index + 1;
+    }
     const { segment, offset, chain } = control;
     return { index, segment, offset, chain };
   }

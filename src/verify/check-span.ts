@@ -279,6 +279,7 @@ class SpanCheck {
     const { to, size, from } = this.#task;
     const file = segmentFile(this.#task.ledger, this.#segment);
     if (to === undefined) {
+      this.#result.end = this.#index;
       if (this.#index < size) {
         this.#report(
           file,

@@ -23,8 +23,8 @@ export interface TileDirectoryResult {
   readonly notes: string[];
   /** Directories in it that hold more tiles. */
   readonly directories: string[];
-  /** Tiles behind the checkpoint, a few of them. */
-  readonly early: EarlyTile[];
+  /** Tiles behind the checkpoint: of those that are the furthest behind, a few. */
+  early: EarlyTile[];
 }
 
 /** Fine where a newer checkpoint has at least this size. */
@@ -34,7 +34,12 @@ export interface EarlyTile {
 }
 
 /** Enough to name them; after an older checkpoint was put in place there can be many. */
-export const EARLY_TILES_MAX = 16;
+const EARLY_TILES_MAX = 16;
+
+/** Of the tiles behind the checkpoint those that ask for the newest one. */
+export function furthestTiles(tiles: readonly EarlyTile[]): EarlyTile[] {
+  return tiles.toSorted((a, b) => b.size - a.size).slice(0, EARLY_TILES_MAX);
+}
 
 export function emptyTileDirectoryResult(): TileDirectoryResult {
   return { problems: [], differences: [], notes: [], directories: [], early: [] };
@@ -167,7 +172,7 @@ class TileDirectoryCheck {
   }
 
   #expectLater(file: string, tile: TilePath): void {
-    if (this.result.early.length < EARLY_TILES_MAX) this.result.early.push({ file, size: endOf(tile) });
+    this.result.early = furthestTiles([...this.result.early, { file, size: endOf(tile) }]);
   }
 }
 

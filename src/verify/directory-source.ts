@@ -68,9 +68,18 @@ export class DirectorySource implements Source {
       if (error instanceof SourceError) throw error;
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      if (code === 'EACCES' || code === 'EPERM') throw accessDenied(join(this.#directory, path), error);
       throw new SourceError(path, `the file cannot be read (${code ?? String(error)})`, error);
     }
   }
+}
+
+/** No SourceError: that somebody may not read a file says nothing about what is in it, so there is no verdict. */
+function accessDenied(path: string, cause: unknown): Error {
+  return new Error(
+    `Cannot read "${path}": access is denied, expected it to be granted. Run this as the user whom the data belongs to.`,
+    { cause },
+  );
 }
 
 function readUpTo(file: number, offset: number, length: number): Buffer {

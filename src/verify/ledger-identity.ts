@@ -152,6 +152,13 @@ export class LedgerIdentity {
     }
   }
 
+  /** Somebody outside of the directory remembers exactly this checkpoint as one of the log's. */
+  isRemembered({ size, root }: Checkpoint): boolean {
+    return this.#signedMemories().some(
+      ({ checkpoint }) => checkpoint.size === size && sameHash(checkpoint.root, root),
+    );
+  }
+
   /** The root of the first `size` entries, from tiles. */
   async #rootAt(size: number, checkpoint: Checkpoint): Promise<Uint8Array | undefined> {
     if (size === checkpoint.size) return checkpoint.root;

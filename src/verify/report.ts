@@ -10,7 +10,8 @@ export interface Problem {
 
 /**
  * 'problems': something was changed, lost or cannot be right. 'inconclusive': everything fits together, but nothing from outside
- * the directory says that it is the log it should be. 'ok': neither.
+ * the directory says that it is the log it should be, or that its checkpoint is the newest where the log goes on behind it as after
+ * a publication that was cut short. 'ok': neither.
  */
 export type Verdict = 'ok' | 'problems' | 'inconclusive';
 

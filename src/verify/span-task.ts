@@ -53,11 +53,15 @@ export interface SpanResult {
   bytes: number;
   /** Size that a checkpoint must have once what was found behind this one is published; 0 where nothing says so. */
   publishing: number;
+  /** The same as the content entry before the last one says; 0 where there is at most one behind the checkpoint. */
+  publishedBefore: number;
+  /** Index that the entry after the last frame of the log has; 0 where the span does not go there. */
+  end: number;
   /** Epochs that were opened, or hold content, behind the checkpoint. */
   readonly lateEpochs: number[];
 }
 
 export function emptySpanResult(): SpanResult {
-  const counted = { frames: 0, decrypted: 0, bytes: 0, publishing: 0 };
+  const counted = { frames: 0, decrypted: 0, bytes: 0, publishing: 0, publishedBefore: 0, end: 0 };
   return { problems: [], differences: [], notes: [], missing: [], lateEpochs: [], ...counted };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
@@ -303,6 +304,30 @@ describe('trust', () => {
     using subject = withSmallLedger();
     await assert.rejects(subject.verify({ trustedKeys: ['x'] }), /Cannot use trusted key "x"/);
     await assert.rejects(subject.verify({ directory: '/nowhere/at/all' }), /there is no such directory/);
+  });
+
+  it('gives no verdict on a directory that holds nothing of a log, unless one is remembered', async () => {
+    using subject = withSmallLedger();
+    const directory = mkdtempSync(join(tmpdir(), 'portledger-verify-empty-'));
+    try {
+      await assert.rejects(subject.verify({ directory }), /this is no data directory/);
+      const report = await subject.verify({ directory, remembered: [subject.access.checkpoint()] });
+      assertProblem(report, 'ledgers/access', 0, 344, /not here/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('gives no verdict on what it may not read', async (t) => {
+    if (process.geteuid?.() === 0) return t.skip('root may read everything');
+    using subject = withSmallLedger();
+    const tiles = join(subject.installation.directory, 'ledgers/access/tile/0');
+    chmodSync(tiles, 0);
+    try {
+      await assert.rejects(subject.verify(), /Cannot read ".*tile\/0.*": access is denied/);
+    } finally {
+      chmodSync(tiles, 0o700);
+    }
   });
 });
 

@@ -46,7 +46,10 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
 
-/** Throws only where nothing can be checked at all: no such directory, or a trusted key that is no key. */
+/**
+ * Throws only where there can be no verdict: no such directory, one that holds nothing of a log and of which nothing is
+ * remembered, files that this user may not read, or a trusted key that is no key.
+ */
 export async function verifyInstallation(options: VerifyOptions): Promise<VerifyReport> {
   const source = options.source ?? new DirectorySource(options.directory);
   const workers = options.source === undefined ? (options.workers ?? navigator.hardwareConcurrency) : 0;
@@ -60,6 +63,8 @@ export async function verifyInstallation(options: VerifyOptions): Promise<Verify
 
 /** Derived from the ledgers, or only there while a process runs. */
 const PASSED_OVER = new Set(['cache', 'search', 'lock', 'lock.json']);
+const INSTALLATION_NAMES = ['ledgers', 'keys', 'installation.json'];
+const LEDGER_NAMES = ['checkpoint', 'key.pub', 'tile', 'content'];
 const INSTALLATION_MEMBERS = 'check,created,name,v';
 
 class InstallationCheck {
@@ -94,10 +99,17 @@ class InstallationCheck {
       );
     }
     const has = (wanted: readonly string[]) => names.some(({ name }) => wanted.includes(name));
-    if (!has(['ledgers', 'keys', 'installation.json']) && has(['checkpoint', 'key.pub', 'tile', 'content'])) {
-      await this.#checkOneLedger();
-    } else {
+    if (has(INSTALLATION_NAMES)) {
       await this.#checkInstallation(names);
+    } else if (has(LEDGER_NAMES)) {
+      await this.#checkOneLedger();
+    } else if (this.#options.remembered.length > 0) {
+      // Somebody knows of a log that was here: its loss is a finding, not a mistyped path.
+      await this.#checkInstallation(names);
+    } else {
+      throw new Error(
+        `Cannot verify "${this.#options.directory}": this is no data directory, expected one with installation.json and ledgers, or a ledger’s with its checkpoint. Check the path.`,
+      );
     }
     return this.#report();
   }

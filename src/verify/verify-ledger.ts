@@ -9,7 +9,9 @@
 //   newest checkpoint
 //
 // The checkpoint is read first and sizes of files after it, so on a log that is being written everything the checkpoint speaks of
-// is there. What lies behind it is either not published yet, and a moment later it will be, or it does not belong there.
+// is there. What lies behind it is either not published yet, and a moment later it will be, or it does not belong there, or the
+// writer stopped (or its disk was full) between the content entry of a publication and its checkpoint. The last looks exactly like
+// the checkpoint before the newest put back in place, so only a remembered checkpoint tells the two apart.
 
 import type { Checkpoint } from '../merkle/checkpoint.ts';
 import { sameHash } from '../merkle/hashes.ts';
@@ -17,8 +19,8 @@ import { segmentFileName } from '../sealed/segment-header.ts';
 import { CHUNK_ENTRIES, type ChunkResult, type ControlFact, type EdgeDispute } from './check-chunk.ts';
 import { type EpochFact, isKeyOf } from './check-sealed.ts';
 import {
-  EARLY_TILES_MAX,
   type EarlyTile,
+  furthestTiles,
   listTileDirectories,
   type TileDirectoryResult,
 } from './check-tile-directory.ts';
@@ -71,7 +73,13 @@ class LedgerCheck {
   #anchor: Anchor = BEGINNING;
   /** Size that the next checkpoint must have, as content behind this one says. */
   #publishing = 0;
-  readonly #early: EarlyTile[] = [];
+  /** The same, of the content entry before that one. */
+  #publishedBefore = 0;
+  /** Index behind the last frame of the log. */
+  #end = 0;
+  #early: EarlyTile[] = [];
+  /** What was published last cannot be told from here. */
+  #newestIsOpen = false;
   #treeIsKnown = false;
   readonly #checked = { entries: 0, frames: 0, decrypted: 0, contentBytes: 0 };
 
@@ -107,8 +115,9 @@ class LedgerCheck {
 
   #report(): LedgerReport {
     const { checkpoint, isTrusted, note } = this.#identity;
-    const verdict: Verdict = this.#findings.found ? 'problems' : isTrusted ? 'ok' : 'inconclusive';
-    if (verdict === 'inconclusive') {
+    const isSettled = isTrusted && !this.#newestIsOpen;
+    const verdict: Verdict = this.#findings.found ? 'problems' : isSettled ? 'ok' : 'inconclusive';
+    if (verdict === 'inconclusive' && !isTrusted) {
       this.#findings.note(
         'Neither a trusted key nor a remembered checkpoint was given: this may be another log than it should be.',
       );
@@ -148,7 +157,7 @@ class LedgerCheck {
       this.#findings.add(...result.problems);
       this.#findings.addDifferences(...result.differences);
       this.#findings.note(...result.notes);
-      this.#early.push(...result.early.slice(0, EARLY_TILES_MAX - this.#early.length));
+      this.#early = furthestTiles([...this.#early, ...result.early]);
       directories.push(...result.directories);
     };
     take(await listTileDirectories(source, this.#directory));
@@ -313,7 +322,10 @@ class LedgerCheck {
     this.#findings.note(...result.notes);
     for (const missing of result.missing) this.#addMissing(missing);
     for (const epoch of result.lateEpochs) this.#late.add(epoch);
-    this.#publishing = Math.max(this.#publishing, result.publishing);
+    // Only the last span looks behind the checkpoint.
+    if (result.publishing > 0) this.#publishing = result.publishing;
+    if (result.publishedBefore > 0) this.#publishedBefore = result.publishedBefore;
+    if (result.end > 0) this.#end = result.end;
     this.#checked.frames += result.frames;
     this.#checked.decrypted += result.decrypted;
     this.#checked.contentBytes += result.bytes;
@@ -355,7 +367,12 @@ class LedgerCheck {
   async #awaitPublication(size: number): Promise<void> {
     const wanted = Math.max(this.#publishing, ...this.#early.map((tile) => tile.size));
     if (wanted <= size) return;
-    const newest = (await this.#identity.newest(wanted)).size;
+    const checkpoint = await this.#identity.newest(wanted);
+    if (this.#wasCutShort(checkpoint, wanted)) {
+      this.#noteCutShort(checkpoint);
+      return;
+    }
+    const newest = checkpoint.size;
     for (const tile of this.#early) {
       if (tile.size <= newest) continue;
       const problem = `this is of a log of at least ${tile.size} entries, the checkpoint says ${newest}`;
@@ -366,7 +383,39 @@ class LedgerCheck {
       `${this.#directory}checkpoint`,
       size,
       this.#publishing,
-      `${this.#publishing} entries were published or about to be, the checkpoint says ${newest}: it is an older one, or the writer stopped at that moment (then start it, stop it, and verify again)`,
+      `${this.#publishing} entries were published or about to be, the checkpoint says ${newest}: it is an older one`,
     );
+  }
+
+  /**
+   * No frame follows a content entry before its checkpoint is signed, and no tile is of another size than that: so a publication that
+   * was cut short leaves one content entry, at the very end, and tiles up to it.
+   */
+  #wasCutShort(checkpoint: Checkpoint, wanted: number): boolean {
+    return (
+      checkpoint.size < this.#publishing &&
+      this.#publishedBefore <= checkpoint.size &&
+      this.#end === this.#publishing &&
+      wanted === this.#publishing &&
+      !this.#findings.found
+    );
+  }
+
+  #noteCutShort(checkpoint: Checkpoint): void {
+    const { size } = checkpoint;
+    const what = `entries ${size} to ${this.#publishing - 1} stand behind the checkpoint of size ${size}, with the content entry of a publication at their end`;
+    if (this.#identity.isRemembered(checkpoint)) {
+      this.#findings.note(
+        `A publication was cut short: ${what}. Nothing newer than this checkpoint is remembered; the next start goes on from it.`,
+      );
+    } else {
+      this.#newestIsOpen = true;
+      this.#findings.note(
+        `A publication was cut short, or the checkpoint is an older one put back: ${what}. A remembered checkpoint tells which (the anchors in the state directory, or one kept elsewhere); so does starting the writer, stopping it and verifying again.`,
+      );
+    }
+    if (this.#early.length > 0) {
+      this.#findings.note('Tiles behind the checkpoint were not checked: no signature speaks of them yet.');
+    }
   }
 }
