@@ -63,11 +63,17 @@ test('validateRecord reads the plain template as a connection with an asserted u
   assert.match(refused({ ...template, src_port: 'https' }), /^"source.port" .*expected a port number/);
 });
 
-test('validateRecord takes template names for labels where the record has an @timestamp', () => {
-  const record = accepted({ '@timestamp': 0, timestamp: 5, user: 'alice', action: 'x' });
-  assert.equal(record['labels.timestamp'], '5');
-  assert.equal(record['labels.user'], 'alice');
-  assert.equal(record['user.name'], undefined);
+test('validateRecord takes template names for fields in any record, and no field twice', () => {
+  const record = accepted({ '@timestamp': 0, user: 'alice', action: 'x', dest_port: '8443' });
+  assert.equal(record['user.name'], 'alice');
+  assert.equal(record['event.action'], 'x');
+  assert.equal(record['destination.port'], 8443);
+  for (const twice of [
+    { '@timestamp': 0, timestamp: 5 },
+    { '@timestamp': 0, user: 'alice', 'user.name': 'bob' },
+  ]) {
+    assert.match(refused(twice), /given twice/);
+  }
 });
 
 test('validateRecord infers the kind and says so', () => {

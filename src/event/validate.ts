@@ -157,7 +157,8 @@ class Draft {
         if (++this.#attributes > ATTRIBUTES_MAX) {
           throw new Refused(`The item has more than ${ATTRIBUTES_MAX} attributes, expected at most that.`);
         }
-        const renamed = this.#template && depth === 1 ? TEMPLATE_NAMES.get(name) : undefined;
+        // Also in a record that is not the whole template: `user` as a label would be a name that nobody masks or finds.
+        const renamed = depth === 1 ? TEMPLATE_NAMES.get(name) : undefined;
         this.#set(renamed ?? name, value);
       }
     }

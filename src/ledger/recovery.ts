@@ -75,6 +75,12 @@ export function recoverLog(options: RecoveryOptions): RecoveredLog | undefined {
   return new Replay(options, anchor).run();
 }
 
+/** Replays the log as far as the anchor and changes nothing. Throws what `recoverLog` would throw. */
+export function assertMatchesAnchor(options: RecoveryOptions): void {
+  const anchor = findAnchor(options);
+  if (anchor !== undefined) new Replay(options, anchor).look();
+}
+
 function findAnchor(options: RecoveryOptions): Checkpoint | undefined {
   const { disk, paths } = options;
   const published = readCheckpoint(options, paths.checkpoint);
@@ -84,13 +90,14 @@ function findAnchor(options: RecoveryOptions): Checkpoint | undefined {
     if (published !== undefined) {
       throw new LedgerError(
         'unlike-anchor',
-        `Cannot open ledger "${options.origin}": it has a checkpoint of size ${published.size}, but "${paths.anchor}" does not exist, expected the anchor of the last signed checkpoint. Restore the state directory, or accept the log as it is with: portledger doctor --adopt`,
+        `Cannot open ledger "${options.origin}": it has a checkpoint of size ${published.size}, but "${paths.anchor}" does not exist, expected the anchor of the last signed checkpoint. Restore the state directory, or accept the log as it is with: portledger doctor --adopt --yes`,
       );
     }
-    if (holdsMoreThanAFounding(disk, paths)) {
+    // Something was settled, so a checkpoint was published: also where the whole content is gone.
+    if (holdsMoreThanAFounding(disk, paths) || disk.readFile(paths.settled) !== undefined) {
       throw new LedgerError(
         'damaged',
-        `Cannot open ledger "${options.origin}": it has content, but neither a checkpoint nor an anchor. Restore both.`,
+        `Cannot open ledger "${options.origin}": it was published before, but has neither a checkpoint nor an anchor any more. Restore both.`,
       );
     }
     return undefined;
@@ -98,7 +105,7 @@ function findAnchor(options: RecoveryOptions): Checkpoint | undefined {
   if (published !== undefined && published.size > anchor.size) {
     throw new LedgerError(
       'unlike-anchor',
-      `Cannot open ledger "${options.origin}": its checkpoint has size ${published.size}, its anchor "${paths.anchor}" only ${anchor.size}: the state directory is older than the data. Restore the newest state directory, or accept the log as it is with: portledger doctor --adopt`,
+      `Cannot open ledger "${options.origin}": its checkpoint has size ${published.size}, its anchor "${paths.anchor}" only ${anchor.size}: the state directory is older than the data. Restore the newest state directory, or accept the log as it is with: portledger doctor --adopt --yes`,
     );
   }
   return anchor;
@@ -144,6 +151,15 @@ export function readCheckpoint(
   );
 }
 
+/** What lies behind the anchor. */
+interface FoundTail {
+  readonly tail: Buffer[];
+  readonly lastSegment: number;
+  /** A content entry at the very end, whose checkpoint never came. */
+  readonly droppedFrame: boolean;
+  readonly tornBytes: number;
+}
+
 class Replay {
   readonly #options: RecoveryOptions;
   readonly #anchor: Checkpoint;
@@ -170,6 +186,11 @@ class Replay {
   }
 
   run(): RecoveredLog {
+    return this.#goOn(this.look());
+  }
+
+  /** Reads everything and changes nothing. Throws where the log is damaged or does not match its anchor. */
+  look(): FoundTail {
     this.#startAtSettled();
     const tail: Buffer[] = [];
     let tornBytes = 0;
@@ -201,9 +222,7 @@ class Replay {
       }
     }
     if (this.#anchored === undefined) this.#refuseRollback();
-
-    // Nothing has been changed on disk so far, and everything up to the anchor is what was signed.
-    return this.#goOn(tail, last, droppedFrame, tornBytes);
+    return { tail, lastSegment: last, droppedFrame, tornBytes };
   }
 
   #startAtSettled(): void {
@@ -344,7 +363,7 @@ class Replay {
     if (!same) {
       throw new LedgerError(
         'unlike-anchor',
-        `Cannot open ledger "${this.#options.origin}": its content gives another root than the anchor of size ${this.#anchor.size}. It was changed, or belongs to another history. Restore the data directory, or accept the log as it is with: portledger doctor --adopt`,
+        `Cannot open ledger "${this.#options.origin}": its content gives another root than the anchor of size ${this.#anchor.size}. It was changed, or belongs to another history. Restore the data directory, or accept the log as it is with: portledger doctor --adopt --yes`,
       );
     }
     this.#anchored = this.#position;
@@ -373,11 +392,11 @@ class Replay {
   #refuseRollback(): never {
     throw new LedgerError(
       'behind-anchor',
-      `Cannot open ledger "${this.#options.origin}": it holds ${this.#edge.size} entries, its anchor says ${this.#anchor.size} were signed. The data directory is an old copy, or its end is missing. Restore the newest data directory, or accept the log as it is with: portledger doctor --adopt`,
+      `Cannot open ledger "${this.#options.origin}": it holds ${this.#edge.size} entries, its anchor says ${this.#anchor.size} were signed. The data directory is an old copy, or its end is missing. Restore the newest data directory, or accept the log as it is with: portledger doctor --adopt --yes`,
     );
   }
 
-  #goOn(tail: Buffer[], lastSegment: number, droppedFrame: boolean, tornBytes: number): RecoveredLog {
+  #goOn({ tail, lastSegment, droppedFrame, tornBytes }: FoundTail): RecoveredLog {
     const { disk, paths, origin } = this.#options;
     const anchored = this.#anchored!;
     removeTemporaryFiles(disk, paths);

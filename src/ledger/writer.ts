@@ -37,7 +37,7 @@ import { FrameFinder } from './frame-finder.ts';
 import { LedgerError } from './ledger.ts';
 import { type LedgerPaths, parentDirectory, segmentPath } from './paths.ts';
 import { PublishedTiles } from './published-tiles.ts';
-import { type Counters, type RecoveredLog, recoverLog } from './recovery.ts';
+import { assertMatchesAnchor, type Counters, type RecoveredLog, recoverLog } from './recovery.ts';
 import { encodeRequestNotes, parseRequestNotes, RequestJournal } from './request-journal.ts';
 import type { RememberedRequest } from './request-memory.ts';
 import { listSegments } from './segment-reader.ts';
@@ -115,11 +115,12 @@ export class LedgerWriter {
     const { disk, paths } = options;
     for (const directory of [paths.content, paths.cache, parentDirectory(paths.anchor)])
       disk.makeDirectory(directory);
-    const recovered = recoverLog({ ...options, adopt: options.adopt !== undefined });
+    const mismatch = options.adopt === undefined ? undefined : mismatchWithAnchor(options);
+    const recovered = recoverLog({ ...options, adopt: mismatch !== undefined });
     if (recovered === undefined) return LedgerWriter.#found(options);
     const writer = new LedgerWriter(options, recovered);
-    writer.#restorePublicFiles();
-    if (options.adopt !== undefined) writer.#recordAdoption(options.adopt.reason);
+    writer.#restorePublicFiles(mismatch !== undefined);
+    if (options.adopt !== undefined && mismatch !== undefined) writer.#recordAdoption(options.adopt.reason);
     writer.publish();
     return writer;
   }
@@ -146,7 +147,7 @@ export class LedgerWriter {
       tilesToSync: [],
       tornBytes: 0,
     });
-    writer.#restorePublicFiles();
+    writer.#restorePublicFiles(false);
     writer.#appendFrame([writer.#epochOpened()], new AppendGroup());
     writer.publish();
     return writer;
@@ -342,11 +343,11 @@ export class LedgerWriter {
   }
 
   /** The checkpoint of the anchor, where a crash came between the two, and the verifier key. */
-  #restorePublicFiles(): void {
+  #restorePublicFiles(adopted: boolean): void {
     const { disk, paths, verifierKey } = this.#options;
     const anchor = disk.readFile(paths.anchor);
     // Adoption goes the other way: there the directory's own checkpoint counts, and publishing renews the anchor.
-    if (anchor !== undefined && this.#options.adopt === undefined) {
+    if (anchor !== undefined && !adopted) {
       // What the page cache shows may be what a failed sync never brought to the disk. The checkpoint must not outlive it.
       disk.replaceFile(paths.anchor, anchor);
       const published = disk.readFile(paths.checkpoint);
@@ -451,6 +452,18 @@ export class LedgerWriter {
   #fail(what: string, cause: unknown): LedgerError {
     this.#failure = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
     return stoppedError(this.#failure, cause);
+  }
+}
+
+/** Why the log does not open as it is, where an operator's word can help. A log that fits its anchor has nothing to adopt. */
+function mismatchWithAnchor(options: WriterOptions): LedgerError | undefined {
+  try {
+    assertMatchesAnchor(options);
+    return undefined;
+  } catch (error) {
+    if (error instanceof LedgerError && (error.code === 'behind-anchor' || error.code === 'unlike-anchor'))
+      return error;
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { AccessError } from '../access/access-store.ts';
 import { CustodyError } from '../access/custody-journal.ts';
+import { TooManyItemsError } from '../event/batch-encoder.ts';
 import { LedgerError, type LedgerErrorCode } from '../ledger/ledger.ts';
 
 export class ApiError extends Error {
@@ -48,6 +49,7 @@ export function asApiError(error: unknown): ApiError {
       status === 503 ? { 'retry-after': String(retryAfter) } : {},
     );
   }
+  if (error instanceof TooManyItemsError) return new ApiError(413, 'too-many-items', error.message);
   if (error instanceof AccessError) {
     return new ApiError(ACCESS_STATUS[error.code], error.code, error.message);
   }

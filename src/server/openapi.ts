@@ -64,7 +64,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   403: 'The role does not allow it.',
   404: 'There is nothing here.',
   409: 'It contradicts what exists.',
-  413: 'The body is larger than 16 MiB, as sent or decompressed.',
+  413: 'The body is larger than 16 MiB, as sent or decompressed, or has more than 200,000 items.',
   415: 'Content type or encoding is not accepted.',
   422: 'The idempotency key belongs to another body.',
   503: 'Not now: overloaded (Retry-After says when), a ledger has stopped, or custody cannot be recorded.',

@@ -11,10 +11,10 @@
 
 import { strict as assert } from 'node:assert';
 import { createPrivateKey, hash } from 'node:crypto';
+import { DiskError } from '../../src/disk/disk.ts';
 import { SeededRandom } from '../../src/disk/seeded-random.ts';
 import { SimulatedDisk } from '../../src/disk/simulated-disk.ts';
-import { type Fault, FAULTS, SimulatedCrash } from '../../src/disk/simulated-process.ts';
-import { DiskError } from '../../src/disk/disk.ts';
+import { FAULTS, type Fault, SimulatedCrash } from '../../src/disk/simulated-process.ts';
 import { EpochKeys } from '../../src/keys/epoch-keys.ts';
 import { RootKey } from '../../src/keys/root-key.ts';
 import { type AppendRequest, type Outcome, requestDigest } from '../../src/ledger/append-group.ts';
@@ -141,7 +141,13 @@ class Simulation {
 
   #epochKeys(): EpochKeys {
     const random = (bytes: number): Buffer => this.#randomBytes(bytes);
-    return new EpochKeys({ disk: this.#disk, directory: '/data/keys', ledger: 'access', roots: [ROOT], random });
+    return new EpochKeys({
+      disk: this.#disk,
+      directory: '/data/keys',
+      ledger: 'access',
+      roots: [ROOT],
+      random,
+    });
   }
 
   #randomBytes(bytes: number): Buffer {
@@ -181,7 +187,8 @@ class Simulation {
     if (choice === 1 && this.#unanswered.length > 0) {
       return this.#unanswered[this.#random.below(this.#unanswered.length)]!;
     }
-    const number = (): string => `{"n":${this.#recordNumber++},"text":"${'x'.repeat(this.#random.below(400))}"}`;
+    const number = (): string =>
+      `{"n":${this.#recordNumber++},"text":"${'x'.repeat(this.#random.below(400))}"}`;
     const large = this.#random.below(12) === 0;
     return {
       sentMs: this.#nowMs,
@@ -203,7 +210,8 @@ class Simulation {
       if (outcome.count > 0) assert.equal(outcome.first, earlier.first, 'a retry got another index');
       return;
     }
-    if (sent.key !== undefined && sent.records.length + sent.malformed.length > 0) this.#answers.set(sent, outcome);
+    if (sent.key !== undefined && sent.records.length + sent.malformed.length > 0)
+      this.#answers.set(sent, outcome);
     this.#unanswered = this.#unanswered.filter((request) => request !== sent);
     for (const [i, record] of sent.records.entries()) {
       const index: number = outcome.first + i;
@@ -283,7 +291,11 @@ class Simulation {
     for (const signed of this.#signed) {
       assert.ok(signed.size <= size, `size ${signed.size} was signed, the log is back at ${size}`);
       const root = Buffer.from(treeRoot(signed.size, read)).toString('hex');
-      assert.equal(root, Buffer.from(signed.root).toString('hex'), `the signed root of size ${signed.size} has changed`);
+      assert.equal(
+        root,
+        Buffer.from(signed.root).toString('hex'),
+        `the signed root of size ${signed.size} has changed`,
+      );
     }
   }
 }
