@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { type AppendOptions, INSTALLATION, SmallInstallation } from '../../test/mutation/installation.ts';
+import {
+  type AppendOptions,
+  INSTALLATION,
+  SmallInstallation,
+  type SmallLedger,
+} from '../../test/mutation/installation.ts';
 import type { Problem, VerifyReport } from './report.ts';
 import { type VerifyOptions, verifyInstallation } from './verify-installation.ts';
 
@@ -431,9 +436,13 @@ describe('damage to the tree', () => {
     subject.access.append({ records: 5 });
     subject.access.appendContentEntry();
     subject.access.writeTiles();
+    // A frame behind the content entry says that this is no publication that was cut short.
+    const whole = subject.installation.read(CONTENT_2);
+    subject.access.append({ records: 1 });
     const early = await subject.verify();
     assertProblem(early, 'ledgers/access/tile/0/001.p/94', 344, 350, /of at least 350 entries/);
     assertProblem(early, 'ledgers/access/checkpoint', 344, 350, /published or about to be/);
+    subject.installation.write(CONTENT_2, whole);
     let waits = 0;
     const sleep = async () => {
       if (++waits === 2) subject.access.writeCheckpoint();
@@ -737,11 +746,66 @@ describe('the end of the content', () => {
 
   it('asks for a newer checkpoint where content was published behind it', async () => {
     using subject = withSmallLedger();
-    const old = subject.installation.read('ledgers/access/checkpoint');
-    subject.access.append(whole);
-    subject.access.publish();
-    subject.installation.write('ledgers/access/checkpoint', old);
-    assertProblem(await subject.verify(), 'ledgers/access/checkpoint', 344, 349, /it is an older one/);
+    const { installation, access } = subject;
+    const old = access.checkpoint();
+    access.append(whole);
+    access.publish();
+    const newest = access.checkpoint();
+    const restore = () => installation.write('ledgers/access/checkpoint', Buffer.from(old));
+    restore();
+    const remembering = await subject.verify({ remembered: [newest] });
+    assertProblem(remembering, 'ledgers/access/checkpoint', 344, 349, /behind what was remembered/);
+    // Frames after a content entry say that its checkpoint was signed; so does a second content entry.
+    for (const goOn of [() => access.append(whole), () => access.publish()]) {
+      goOn();
+      restore();
+      for (const remembered of [[], [old]]) {
+        const report = await subject.verify({ remembered });
+        assertProblem(report, 'ledgers/access/checkpoint', 344, access.size === 353 ? 349 : 354, /older one/);
+      }
+    }
+  });
+
+  for (const [how, cutShort] of [
+    ['before its tiles', () => {}],
+    ['with its tiles', (access: SmallLedger) => access.writeTiles()],
+    [
+      'with a torn frame behind it',
+      (access: SmallLedger, { installation }: { installation: SmallInstallation }) =>
+        change(installation, access.segmentFile, (bytes) => Buffer.concat([bytes, Buffer.from('PLF')])),
+    ],
+  ] as const) {
+    it(`may hold a publication that was cut short ${how}: a remembered checkpoint settles it`, async () => {
+      using subject = withSmallLedger();
+      const { access } = subject;
+      const newest = access.checkpoint();
+      access.append({ records: 600 });
+      access.appendContentEntry();
+      cutShort(access, subject);
+
+      const settled = await subject.verify({ remembered: [newest], epochKey: subject.installation.epochKey });
+      assertOk(settled);
+      assert.match(settled.ledgers[0]!.notes.join(), /cut short: entries 344 to 944/);
+
+      const open = await subject.verify();
+      assert.equal(open.verdict, 'inconclusive');
+      assert.deepEqual(problemsOf(open), []);
+      assert.match(open.ledgers[0]!.notes.join(), /or the checkpoint is an older one put back/);
+    });
+  }
+
+  it('is not excused by a publication that was cut short', async () => {
+    using subject = withSmallLedger();
+    const { access, installation } = subject;
+    const remembered = [access.checkpoint()];
+    access.appendContentEntry();
+    assertOk(await subject.verify({ remembered }));
+    const further = 'ledgers/access/tile/0/001.p/90';
+    installation.write(further, Buffer.alloc(32 * 90));
+    assertProblem(await subject.verify({ remembered }), further, 344, 346, /a log of at least 346 entries/);
+    installation.remove(further);
+    change(installation, CONTENT_2, flip(200));
+    assertProblem(await subject.verify({ remembered }), CONTENT_2, 43, 343, /checksum/);
   });
 });
 

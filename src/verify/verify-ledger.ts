@@ -322,10 +322,9 @@ class LedgerCheck {
     this.#findings.note(...result.notes);
     for (const missing of result.missing) this.#addMissing(missing);
     for (const epoch of result.lateEpochs) this.#late.add(epoch);
-    // Only the last span looks behind the checkpoint.
-    if (result.publishing > 0) this.#publishing = result.publishing;
-    if (result.publishedBefore > 0) this.#publishedBefore = result.publishedBefore;
-    if (result.end > 0) this.#end = result.end;
+    this.#publishing = Math.max(this.#publishing, result.publishing);
+    this.#publishedBefore = Math.max(this.#publishedBefore, result.publishedBefore);
+    this.#end = Math.max(this.#end, result.end);
     this.#checked.frames += result.frames;
     this.#checked.decrypted += result.decrypted;
     this.#checked.contentBytes += result.bytes;
@@ -383,7 +382,7 @@ class LedgerCheck {
       `${this.#directory}checkpoint`,
       size,
       this.#publishing,
-      `${this.#publishing} entries were published or about to be, the checkpoint says ${newest}: it is an older one`,
+      `${this.#publishing} entries were published or about to be, the checkpoint says ${newest}: it is an older one, or the writer stopped at that moment (then start it, stop it, and verify again)`,
     );
   }
 

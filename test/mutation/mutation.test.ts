@@ -29,6 +29,11 @@ interface Subject {
   /** The newest checkpoint of each ledger, as an anchor or a witness has it. */
   readonly remembered: readonly string[];
   readonly past: readonly Files[];
+  /**
+   * Of ledgers that end with a publication, the checkpoint one publication before. Put back, it leaves what a publication that was
+   * cut short leaves, byte for byte: who remembers nothing cannot tell the two apart, and the verifier says just that.
+   */
+  readonly cutShort: readonly string[];
 }
 
 /** What the real writer left behind: the golden installation (test/vectors/golden). */
@@ -52,6 +57,7 @@ function goldenSubject(): Subject {
     trustedKeys: [stored.read('ledgers/access/key.pub').toString('utf8').trim()],
     remembered: anchors,
     past: [stored.snapshot()],
+    cutShort: [],
   };
 }
 
@@ -83,6 +89,7 @@ function makeSubject(): Subject {
   access.append({ records: 0, quarantined: 2 });
   access.publish();
   past.push(installation.snapshot());
+  const cutShort = [access.checkpoint(), custody.checkpoint()];
   access.append({ records: 20 });
   access.publish();
   custody.append({ records: 1 });
@@ -93,6 +100,7 @@ function makeSubject(): Subject {
     trustedKeys: [access.verifierKey],
     remembered: [access.checkpoint(), custody.checkpoint()],
     past,
+    cutShort,
   };
 }
 
@@ -110,7 +118,7 @@ for (const [name, subject] of [
 }
 
 async function findAll(subject: Subject, t: TestContext): Promise<void> {
-  const { stored, epochKey, trustedKeys, remembered: anchors, past } = subject;
+  const { stored, epochKey, trustedKeys, remembered: anchors, past, cutShort } = subject;
   using _ = stored;
   const files = checkedFiles(stored.snapshot());
   const earlier = past.map(checkedFiles);
@@ -145,7 +153,13 @@ async function findAll(subject: Subject, t: TestContext): Promise<void> {
     const isNamed = found.some(({ file }) =>
       changed.some((path) => path === file || path.startsWith(`${file}/`)),
     );
-    if (report.ok || report.verdict !== 'problems' || !isNamed) {
+    const looksCutShort =
+      remembered.length === 0 &&
+      changed.length === 1 &&
+      cutShort.includes(mutation.changes.get(changed[0]!)?.toString('utf8') ?? '');
+    if (looksCutShort && report.verdict === 'inconclusive') {
+      // As it must be.
+    } else if (report.ok || report.verdict !== 'problems' || !isNamed) {
       missed.push(
         `mutation ${i}: ${mutation.what} (${withKeys ? 'with' : 'without'} keys, ${remembered.length} remembered)`,
       );
