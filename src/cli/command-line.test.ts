@@ -78,7 +78,7 @@ test('nothing, or nonsense where a number belongs, is wrong usage', async () => 
 test('a server that is not running is an operating error that says what to do', () => {
   const { code, err } = run('search', 'port:1');
   assert.equal(code, 2);
-  assert.match(err, /^portledger: Cannot find a server: none is running on .*'portledger up'/);
+  assert.match(err, /^portledger: Cannot find a server: none is running on .*'[^ ]*bin\/portledger up'/);
 });
 
 test('--server asks for a token file and for https', async () => {
@@ -111,6 +111,13 @@ test('a reader that goes away is no error', async () => {
   );
   assert.equal(code, 0);
   assert.equal(err, '');
+});
+
+test('help of a command that does not exist is wrong usage', async () => {
+  const { code, err } = await runHere('help', 'nope');
+  assert.equal(code, 2);
+  assert.match(err, /^portledger: Cannot explain "nope": there is no such command, expected one of up, send/);
+  assert.equal((await runHere('help', 'send')).code, 0);
 });
 
 test('doctor does not call a directory fine that holds no installation', async () => {

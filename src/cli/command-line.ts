@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { CommandError, messageOf } from './command-error.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
+import { asTyped } from './program-name.ts';
 
 /** What each file of a command exports: it adds description, arguments, options, examples and the action. */
 export interface CommandModule {
@@ -46,7 +47,7 @@ export async function runCommandLine(words: readonly string[], invocation: Invoc
   } catch (error) {
     invocation.err.clearProgress();
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    await invocation.err.line(describeFailure(error));
+    await invocation.err.line(asTyped(describeFailure(error), invocation));
     return 2;
   }
 }
@@ -58,8 +59,8 @@ async function buildProgram(words: readonly string[], invocation: Invocation): P
     )
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void invocation.out.write(text),
-      writeErr: (text) => void invocation.err.write(text),
+      writeOut: (text) => void invocation.out.write(asTyped(text, invocation)),
+      writeErr: (text) => void invocation.err.write(asTyped(text, invocation)),
       outputError: (text, write) => write(text.replace(/^error: /, 'portledger: Cannot run: ')),
       getOutHelpWidth: () => helpWidth(invocation.out.columns),
       getErrHelpWidth: () => helpWidth(invocation.err.columns),
@@ -76,7 +77,13 @@ async function buildProgram(words: readonly string[], invocation: Invocation): P
     );
   // The first word that is no option names the command; `help NAME` explains it. Options of the program take no value.
   const operands = words.filter((word) => !word.startsWith('-'));
-  const wanted = operands[0] === 'help' ? operands[1] : operands[0];
+  const [first, topic] = operands;
+  if (first === 'help' && topic !== undefined && topic !== 'help' && !Object.hasOwn(COMMANDS, topic)) {
+    throw new CommandError(
+      `Cannot explain "${topic}": there is no such command, expected one of ${Object.keys(COMMANDS).join(', ')}.`,
+    );
+  }
+  const wanted = first === 'help' ? topic : first;
   for (const [name, entry] of Object.entries(COMMANDS)) {
     const command = program.command(name).summary(entry.summary).description(entry.summary);
     if (name === wanted) (await entry.load()).define(command, invocation);

@@ -25,6 +25,7 @@ import {
 } from './findings.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { adoptLedgers } from './open-ledgers.ts';
+import { asTyped, withDirectories } from './program-name.ts';
 import type { ReadyFile } from './ready-file.ts';
 import { ROUTES } from './routes.ts';
 import { findServer, runningServer } from './server-address.ts';
@@ -85,7 +86,13 @@ export async function doctor(options: DoctorOptions, invocation: Invocation): Pr
   const directories = resolveDirectories(options, invocation);
   if (options.adopt) return await adopt(directories, options, invocation);
   assertGivenDirectories(directories, options, invocation);
-  const examined = await examine(directories, options, invocation);
+  const { findings, ...rest } = await examine(directories, options, invocation);
+  const asCommand = (text: string): string =>
+    asTyped(withDirectories(text, directories.arguments), invocation);
+  const examined: Examined = {
+    ...rest,
+    findings: findings.map((finding) => ({ ...finding, fix: asCommand(finding.fix) })),
+  };
   examined.findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
   const ok = examined.findings.every((finding) => finding.severity === 'notice');
   if (options.json) {
@@ -151,7 +158,7 @@ async function examine(
     findings.push(notRunningFinding(directories, invocation));
   } else {
     try {
-      await examineServer(options, examined, invocation);
+      await examineServer(ready, options, examined, invocation);
     } catch (error) {
       findings.push({
         severity: 'critical',
@@ -266,7 +273,7 @@ function notRunningFinding(directories: Directories, invocation: Invocation): Fi
     why: killed
       ? 'The last one was killed. What it acknowledged is on the disk; no records are accepted meanwhile.'
       : 'No records are accepted meanwhile.',
-    fix: `${invocation.program} up${rest}`,
+    fix: `portledger up${rest}`,
   };
 }
 
@@ -279,6 +286,7 @@ interface LedgerAnswer {
 }
 
 async function examineServer(
+  ready: ReadyFile,
   options: DoctorOptions,
   { findings }: Examined,
   invocation: Invocation,
@@ -293,7 +301,8 @@ async function examineServer(
   const second = pending ? await readLedgers(client) : first;
   for (const ledger of second) {
     const earlier = first.find(({ name }) => name === ledger.name) ?? ledger;
-    const facts = { ...ledger, earlierPublished: earlier.published, earlierSize: earlier.size };
+    const server = { ...ready, tokenFile: tokenFile ?? ready.tokenFile };
+    const facts = { ...ledger, earlierPublished: earlier.published, earlierSize: earlier.size, server };
     findings.push(...findingsOfLedger(facts));
   }
 }
@@ -347,7 +356,7 @@ async function adopt(
 ): Promise<ExitCode> {
   if (!options.yes) {
     throw new CommandError(
-      `Cannot adopt ${directories.data} without --yes: what was signed beyond the present data is given up, and whoever remembers it will see a rollback. Restore the newest copy instead where there is one.`,
+      `Cannot adopt ${directories.data} without --yes: what was signed beyond the present data is given up, and whoever remembers it will see a rollback. Restore the newest copy instead where there is one; otherwise confirm with: portledger doctor --adopt --yes${directories.arguments === '' ? '' : ` ${directories.arguments}`}`,
     );
   }
   if (runningServer(directories, invocation) !== undefined) {

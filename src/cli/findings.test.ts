@@ -46,6 +46,7 @@ test('findingsOfLedger tells a stopped ledger from one that does not publish', (
     quarantined: 0,
     earlierSize: 10,
     earlierPublished: 10,
+    server: { api: 'https://127.0.0.1:8420', caFile: '/s/ca.pem', tokenFile: '/s/admin.token' },
   };
   assert.deepEqual(findings.findingsOfLedger(ledger), []);
   assert.deepEqual(found(findings.findingsOfLedger({ ...ledger, published: 9 })), ['warning unpublished']);

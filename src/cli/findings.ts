@@ -4,6 +4,8 @@
 // this week. `notice`: a choice that is fine for trying out and that a company should know of; it does not fail the check.
 
 import type { PathFacts } from '../disk/path-facts.ts';
+import { shellWord } from './directories.ts';
+import type { ReadyFile } from './ready-file.ts';
 
 export type Severity = 'critical' | 'warning' | 'notice';
 
@@ -152,6 +154,8 @@ export interface LedgerFacts {
   readonly stopped?: string | undefined;
   readonly earlierPublished: number;
   readonly earlierSize: number;
+  /** Where the ledger was asked about. */
+  readonly server: Pick<ReadyFile, 'api' | 'caFile' | 'tokenFile'>;
 }
 
 export function findingsOfLedger(ledger: LedgerFacts): Finding[] {
@@ -181,10 +185,16 @@ export function findingsOfLedger(ledger: LedgerFacts): Finding[] {
       id: 'quarantine',
       what: `Ledger ${ledger.name} holds ${ledger.quarantined} quarantined items.`,
       why: 'A sender sent what is no record. It is kept, and not found by searches.',
-      fix: 'Look at what and who: GET /api/v1/quarantine. Correct the sender.',
+      fix: `Look at what it is, and correct the sender: ${quarantineCommand(ledger)}`,
     });
   }
   return findings;
+}
+
+/** The token goes by standard input: arguments are visible to other users of the host. */
+function quarantineCommand({ name, server }: LedgerFacts): string {
+  const url = shellWord(`${server.api}/api/v1/quarantine?ledger=${name}`);
+  return `printf 'Authorization: Bearer %s' "$(cat ${shellWord(server.tokenFile)})" | curl --cacert ${shellWord(server.caFile)} -H @- ${url}`;
 }
 
 /**

@@ -12,9 +12,10 @@ import { ApiError } from '../server/api-error.ts';
 import { type RunningServer, startServer } from '../server/server.ts';
 import type { Directories } from './directories.ts';
 import type { Invocation } from './invocation.ts';
-import { listenOnFreePort } from './listen-port.ts';
+import { assertCanListen, listenOnFreePort } from './listen-port.ts';
 import { lockFor, openLedgers } from './open-ledgers.ts';
 import type { ListenAddress } from './option-values.ts';
+import { runningServer } from './server-address.ts';
 import { accessStoreFile, adminTokenFile, tlsDirectory } from './state-files.ts';
 
 export interface StartOptions {
@@ -50,6 +51,8 @@ export const startInstallation: StartInstallation = async (options, invocation) 
   const { directories, listen } = options;
   const { disk, now } = invocation;
   const random = (count: number): Uint8Array => invocation.randomBytes(count);
+  // A first start that cannot listen must leave no half of an installation. Where a server runs already the lock says so.
+  if (runningServer(directories, invocation) === undefined) await assertCanListen(listen, options.autoPorts);
   // Whatever has been opened is closed again, in reverse, when a later step fails.
   await using opening = new AsyncDisposableStack();
   opening.use(lockFor(directories, 'portledger up', invocation));

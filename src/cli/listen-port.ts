@@ -1,5 +1,7 @@
 // Which port the server gets.
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { CommandError } from './command-error.ts';
 import type { ListenAddress } from './option-values.ts';
 
@@ -42,4 +44,15 @@ export async function listenOnFreePort<T>(
       throw error;
     }
   }
+}
+
+/** Fails as listening will, and leaves nothing behind: for before keys and ledgers are made. Another may still come first. */
+export async function assertCanListen(address: ListenAddress, autoPorts: boolean): Promise<void> {
+  await listenOnFreePort(address, autoPorts, async (port) => {
+    const probe = createServer();
+    probe.listen({ host: address.host, port });
+    await once(probe, 'listening');
+    probe.close();
+    await once(probe, 'close');
+  });
 }

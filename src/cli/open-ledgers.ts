@@ -4,9 +4,11 @@
 import { join } from 'node:path';
 import { type DirectoryLock, lockDirectory } from '../disk/directory-lock.ts';
 import { Installation } from '../ledger/installation.ts';
+import { LedgerError } from '../ledger/ledger.ts';
 import { CommandError } from './command-error.ts';
 import type { Directories } from './directories.ts';
 import type { Invocation } from './invocation.ts';
+import { withDirectories } from './program-name.ts';
 
 export interface OpenOptions {
   readonly passphrase: string | undefined;
@@ -21,14 +23,19 @@ export async function openLedgers(
   options: OpenOptions,
   invocation: Invocation,
 ): Promise<Installation> {
-  return await Installation.open({
-    disk: invocation.disk,
-    dataDirectory: directories.data,
-    stateDirectory: directories.state,
-    random: (count) => Buffer.from(invocation.randomBytes(count)),
-    now: () => new Date(invocation.now()),
-    ...options,
-  });
+  try {
+    return await Installation.open({
+      disk: invocation.disk,
+      dataDirectory: directories.data,
+      stateDirectory: directories.state,
+      random: (count) => Buffer.from(invocation.randomBytes(count)),
+      now: () => new Date(invocation.now()),
+      ...options,
+    });
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    throw new CommandError(withDirectories(error.message, directories.arguments), error);
+  }
 }
 
 /** For commands that work on an installation which is there already, and must not make one by mistake. */

@@ -9,9 +9,10 @@ import { shellWord } from './directories.ts';
 import { makeNewFile } from './files.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { parseIndex } from './option-values.ts';
+import { asTyped } from './program-name.ts';
 import { ROUTES } from './routes.ts';
 import { type DirectOptions, isDirect, openReader } from './search.ts';
-import { addServerOptions, findServer } from './server-address.ts';
+import { addServerOptions, findServerToRead } from './server-address.ts';
 import { ServerClient } from './server-client.ts';
 
 export interface ProveOptions extends DirectOptions {
@@ -67,7 +68,8 @@ export async function prove(index: number, options: ProveOptions, invocation: In
     await invocation.out.line(
       `Wrote the proof of ${options.ledger} ${index} to ${options.output}. Check it anywhere with the log's key:`,
     );
-    await invocation.out.line(`  portledger check-proof ${shellWord(options.output)} --key key.pub`);
+    const command = `portledger check-proof ${shellWord(options.output)} --key key.pub`;
+    await invocation.out.line(asTyped(`  ${command}`, invocation));
   }
   return 0;
 }
@@ -77,7 +79,7 @@ async function proveAtServer(
   options: ProveOptions,
   invocation: Invocation,
 ): Promise<Uint8Array> {
-  using client = new ServerClient(findServer(options, invocation));
+  using client = new ServerClient(findServerToRead(options, invocation));
   return await client.bytes({ path: ROUTES.proof(options.ledger, index), signal: invocation.interrupted });
 }
 

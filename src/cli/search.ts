@@ -10,7 +10,7 @@ import type { ExitCode, Invocation } from './invocation.ts';
 import { parseCount } from './option-values.ts';
 import { type OutputRecord, RecordTable } from './record-table.ts';
 import { ROUTES } from './routes.ts';
-import { addServerOptions, findServer, runningServer, type ServerOptions } from './server-address.ts';
+import { addServerOptions, findServerToRead, runningServer, type ServerOptions } from './server-address.ts';
 import { ServerClient } from './server-client.ts';
 
 export const LIMIT_DEFAULT = 100;
@@ -95,7 +95,7 @@ async function* searchServer(
   invocation: Invocation,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  using client = new ServerClient(findServer(options, invocation));
+  using client = new ServerClient(findServerToRead(options, invocation));
   let cursor: string | undefined;
   for (let left = options.limit; left > 0; ) {
     const limit = Math.min(left, PAGE_MAX);
@@ -157,6 +157,6 @@ async function printRecords(
 
 function countLine(count: number, limit: number): string {
   if (count === 0) return 'No records match.';
-  if (count === limit) return `${count} records: the limit. There may be more (--limit).`;
-  return count === 1 ? '1 record.' : `${count} records.`;
+  const records = count === 1 ? '1 record' : `${count} records`;
+  return count === limit ? `${records}: the limit. There may be more (--limit).` : `${records}.`;
 }

@@ -11,7 +11,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
-import { type Directories, type DirectoryOptions, resolveDirectories } from './directories.ts';
+import { type Directories, type DirectoryOptions, resolveDirectories, shellWord } from './directories.ts';
 import { readTextFile } from './files.ts';
 import type { Invocation } from './invocation.ts';
 import { parseReadyFile, type ReadyFile } from './ready-file.ts';
@@ -47,6 +47,20 @@ export function addServerOptions(command: Command): Command {
     .option('--state <dir>', 'its state directory, where that is not the default');
 }
 
+/** For commands that also read an installation directly: where no server runs, the error says how. */
+export function findServerToRead(options: ServerOptions, invocation: Invocation): ServerAddress {
+  try {
+    return findServer(options, invocation);
+  } catch (error) {
+    if (!(error instanceof NoServer)) throw error;
+    const { data } = error.directories;
+    throw new CommandError(
+      `${error.message} To read without a server, name the directory: --data ${shellWord(data)}`,
+      error,
+    );
+  }
+}
+
 export function findServer(options: ServerOptions, invocation: Invocation): ServerAddress {
   const { environment } = invocation;
   const byDirectory = options.data !== undefined || options.state !== undefined;
@@ -72,7 +86,7 @@ export function findServer(options: ServerOptions, invocation: Invocation): Serv
   }
   const directories = resolveDirectories(options, invocation);
   const ready = runningServer(directories, invocation);
-  if (ready === undefined) throw notRunning(directories);
+  if (ready === undefined) throw new NoServer(directories);
   return {
     url: parseServerUrl(ready.api),
     token: readToken(options.tokenFile ?? ready.tokenFile, invocation),
@@ -92,11 +106,15 @@ export function runningServer(
   return invocation.processExists(ready.pid) ? ready : undefined;
 }
 
-export function notRunning(directories: Directories): CommandError {
-  const rest = directories.arguments === '' ? '' : ` ${directories.arguments}`;
-  return new CommandError(
-    `Cannot find a server: none is running on ${directories.data}, expected a ready one. Start it with 'portledger up${rest}', or name another with --server and --token-file.`,
-  );
+class NoServer extends CommandError {
+  readonly directories: Directories;
+  constructor(directories: Directories) {
+    const rest = directories.arguments === '' ? '' : ` ${directories.arguments}`;
+    super(
+      `Cannot find a server: none is running on ${directories.data}, expected a ready one. Start it with 'portledger up${rest}', or name another with --server and --token-file.`,
+    );
+    this.directories = directories;
+  }
 }
 
 export function parseServerUrl(text: string): URL {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -119,4 +121,19 @@ test('listenOnFreePort takes the next free port only when asked to', async () =>
     listenOnFreePort({ host: '::1', port: 65_530 }, true, never),
     /\[::1\]:65530.*None of the 6 ports/,
   );
+});
+
+test('up makes nothing where the port is taken', async () => {
+  const other = createServer();
+  other.listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  try {
+    const { port } = other.address() as AddressInfo;
+    const invocation = fakeInvocation({ workingDirectory: directory });
+    const options = { data: 'd', state: 's', listen: { host: '127.0.0.1', port } };
+    await assert.rejects(up(options, invocation), /the port is taken/);
+    assert.deepEqual(readdirSync(directory), []);
+  } finally {
+    other.close();
+  }
 });

@@ -6,11 +6,12 @@ import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
 import { examples } from './command-line.ts';
 import { type Config, parseConfig } from './config.ts';
-import { type Directories, resolveDirectories, shellWord } from './directories.ts';
+import { type Directories, resolveDirectories } from './directories.ts';
 import { readPassphrase, readTextFile } from './files.ts';
 import type { RunningInstallation, StartInstallation } from './installation.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { type ListenAddress, parseListenAddress, parseListenOption } from './option-values.ts';
+import { asTyped } from './program-name.ts';
 import { formatReadyFile, type ReadyFile } from './ready-file.ts';
 import { serverFile } from './state-files.ts';
 
@@ -146,7 +147,6 @@ async function greet(
     await out.line(JSON.stringify(ready));
     return;
   }
-  const program = shellWord(invocation.program);
   const rest = directories.arguments === '' ? '' : ` ${directories.arguments}`;
   const entries = installation.ledgers.map(({ name, size }) => `${name} ${size}`).join(', ');
   const time = new Date(invocation.now()).toISOString();
@@ -154,8 +154,10 @@ async function greet(
   await out.line(
     `${out.colour('green', 'Portledger is running')} at ${ready.api}; data in ${directories.data}, state in ${directories.state}; entries: ${entries}`,
   );
-  await out.line(`Send:   echo '${record}' | ${program} send -${rest}`);
-  await out.line(`Check:  ${program} search port:8443${rest} && ${program} verify${rest}`);
+  await out.line(asTyped(`Send:   echo '${record}' | portledger send -${rest}`, invocation));
+  await out.line(
+    asTyped(`Check:  portledger search port:8443${rest} && portledger verify${rest}`, invocation),
+  );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ interface Reading {
 }
 
 const READINGS: Readonly<Record<string, Reading>> = {
-  ENOENT: { code: 'not-found', words: 'it does not exist, expected it to. Check the path' },
+  ENOENT: { code: 'not-found', words: 'there is no such file or directory, expected one. Check the path' },
   EEXIST: { code: 'exists', words: 'it exists already, expected none. Move it away if it is not needed' },
   ENOSPC: { code: 'full', words: 'the disk is full, expected room. Free space on it' },
   EDQUOT: { code: 'full', words: 'the disk quota is used up, expected room. Free space or raise the quota' },
@@ -21,10 +21,10 @@ const READINGS: Readonly<Record<string, Reading>> = {
     code: 'not-a-file',
     words: 'a part of its path is a file, expected directories. Check the path',
   },
-  EACCES: { code: 'denied', words: 'access is denied, expected it to be granted. Check owner and mode' },
+  EACCES: { code: 'denied', words: 'access is denied, expected permission. Check owner and mode' },
   EPERM: {
     code: 'denied',
-    words: 'the operation is not permitted, expected it to be. Check owner and attributes (lsattr)',
+    words: 'the operation is not permitted, expected permission. Check owner and attributes (lsattr)',
   },
   EROFS: {
     code: 'denied',

@@ -270,7 +270,7 @@ test('diskErrorFrom reads errno, keeps the cause and lets other errors pass', ()
 test('a file name with quotes and line ends cannot forge a message', () => {
   assert.equal(
     diskError('ENOENT', 'open file', '/a"\n').message,
-    'Cannot open file "/a\\"\\n": it does not exist, expected it to. Check the path.',
+    'Cannot open file "/a\\"\\n": there is no such file or directory, expected one. Check the path.',
   );
 });
 

@@ -77,7 +77,7 @@ export class DirectorySource implements Source {
 /** No SourceError: that somebody may not read a file says nothing about what is in it, so there is no verdict. */
 function accessDenied(path: string, cause: unknown): Error {
   return new Error(
-    `Cannot read "${path}": access is denied, expected it to be granted. Run this as the user whom the data belongs to.`,
+    `Cannot read "${path}": access is denied, expected permission. Run this as the user whom the data belongs to.`,
     { cause },
   );
 }
