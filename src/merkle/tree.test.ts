@@ -7,36 +7,70 @@ import { naiveRoot, readSample } from './naive-tree.fixture.ts';
 import { consistencyProof, type HashReader, inclusionProof, rangeRoot, treeRoot } from './tree.ts';
 import { verifyConsistency, verifyInclusion } from './verify-proofs.ts';
 
+// The entries, roots and proofs that Certificate Transparency implementations have been tested with since RFC 6962.
+const CT_ENTRIES = [
+  '',
+  '00',
+  '10',
+  '2021',
+  '3031',
+  '40414243',
+  '5051525354555657',
+  '606162636465666768696a6b6c6d6e6f',
+];
+const CT_ROOTS = [
+  'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+  'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
+  'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
+  'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
+  '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4',
+  '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
+  'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
+  '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
+] as const;
+const readCt: HashReader = (level, index) =>
+  level === 0
+    ? leafHash(Buffer.from(CT_ENTRIES[index]!, 'hex'))
+    : nodeHash(readCt(level - 1, 2 * index), readCt(level - 1, 2 * index + 1));
+
 test('treeRoot of the eight test entries of Certificate Transparency', () => {
-  const leaves = [
-    '',
-    '00',
-    '10',
-    '2021',
-    '3031',
-    '40414243',
-    '5051525354555657',
-    '606162636465666768696a6b6c6d6e6f',
-  ];
-  const roots = [
-    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
-    '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
-    'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
-    'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
-    'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
-    '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4',
-    '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
-    'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
-    '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
-  ];
-  const read: HashReader = (level, index) =>
-    level === 0
-      ? leafHash(Buffer.from(leaves[index]!, 'hex'))
-      : nodeHash(read(level - 1, 2 * index), read(level - 1, 2 * index + 1));
   assert.deepEqual(
-    roots.map((_, size) => encodeHex(treeRoot(size, read))),
-    roots,
+    CT_ROOTS.map((_, size) => encodeHex(treeRoot(size, readCt))),
+    CT_ROOTS,
   );
+});
+
+test('proofs over the eight test entries of Certificate Transparency', () => {
+  const leaf1 = '96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7';
+  const leaf4 = 'bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b';
+  const leaves2to3 = '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e';
+  const leaves4to5 = '0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a';
+  const leaves6to7 = 'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0';
+  const leaves4to7 = '6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4';
+  const bytes = (hexes: readonly string[]) => hexes.map((hex) => Buffer.from(hex, 'hex'));
+  for (const [index, size, hexes] of [
+    [0, 1, []],
+    [0, 8, [leaf1, leaves2to3, leaves4to7]],
+    [5, 8, [leaf4, leaves6to7, CT_ROOTS[4]]],
+    [2, 3, [CT_ROOTS[2]]],
+    [1, 5, [CT_ROOTS[1], leaves2to3, leaf4]],
+  ] as const) {
+    assert.deepEqual(inclusionProof(index, size, readCt).map(encodeHex), hexes);
+    const [root] = bytes([CT_ROOTS[size]]);
+    assert.ok(
+      verifyInclusion({ index, size, leafHash: readCt(0, index), proof: bytes(hexes), root: root! }),
+      `leaf ${index} of ${size}`,
+    );
+  }
+  for (const [from, to, hexes] of [
+    [1, 1, []],
+    [1, 8, [leaf1, leaves2to3, leaves4to7]],
+    [6, 8, [leaves4to5, leaves6to7, CT_ROOTS[4]]],
+    [2, 5, [leaves2to3, leaf4]],
+  ] as const) {
+    assert.deepEqual(consistencyProof(from, to, readCt).map(encodeHex), hexes, `${from} to ${to}`);
+  }
 });
 
 test('treeRoot and rangeRoot are those of the definition', () => {
