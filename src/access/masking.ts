@@ -1,6 +1,7 @@
 // What somebody sees who may read records but not personal values: keyed tokens such as `[user.name:9f3c41d06be2a715]`
 // instead. The same value has the same token throughout the installation, so that one person's records can be told from
-// another's; without the key, a token cannot be tried against a list of names.
+// another's. Without the key, a token alone cannot be tried against a list of names. Somebody who may search can try one all the
+// same, by searching for the exact names: finding a known person's records is what the role is for.
 
 import { createHmac } from 'node:crypto';
 import type { FlatRecord } from '../event/canonical.ts';
