@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { REQUEST_BYTES_MAX, RequestSender, summaryLine } from './send.ts';
+import { REQUEST_BYTES_MAX, RequestSender, send, summaryLine } from './send.ts';
 import { type ApiRequest, ConnectionLost, ServerRefusal } from './server-client.ts';
 import { fakeInvocation } from './testing/fake-invocation.ts';
 
@@ -68,6 +71,38 @@ test('RequestSender gives up after a bounded time, and names the line to go on f
   );
   const waited = invocation.slept.reduce((sum, ms) => sum + ms, 0);
   assert.ok(waited <= 120_000 && server.posted.length < 100);
+});
+
+test('send names the unsettled lines and the command that settles them', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'portledger-send-'));
+  try {
+    writeFileSync(join(directory, 'a.ndjson'), '{}\n{}\n');
+    writeFileSync(join(directory, 'token'), 'secret\n');
+    const invocation = fakeInvocation({ workingDirectory: directory });
+    // Port 1 of the loopback: nothing listens there.
+    const options = { server: 'https://127.0.0.1:1', tokenFile: 'token', idempotencyKey: 'day-1' };
+    await assert.rejects(
+      send(['a.ndjson'], options, invocation),
+      /Whether lines 1 to 2 of a\.ndjson were accepted is not known\. .*: portledger send a\.ndjson --idempotency-key day-1 --server https:\/\/127\.0\.0\.1:1 --token-file token$/,
+    );
+    assert.equal(invocation.printed.out, '0 records accepted, 0 quarantined; of 2 more it is not known\n');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('RequestSender knows whether the same input would make the same requests, and which are unsettled', async () => {
+  const refused = new ServerRefusal(422, 'Cannot do this.', undefined);
+  const settled = new RequestSender(fakeServer([refused]).post, 'run', true, fakeInvocation());
+  await settled.add('a', [item('{}', 1)]);
+  await assert.rejects(settled.flush());
+  assert.deepEqual([settled.summary.unsettled, settled.isCutByInput], [undefined, true]);
+  const failed = new ServerRefusal(500, 'Cannot do this.', undefined);
+  const live = new RequestSender(fakeServer([failed]).post, 'run', true, fakeInvocation());
+  await live.add('-', [item('{}', 3), item('{}', 5)]);
+  await assert.rejects(live.flushWhenIdle());
+  assert.deepEqual(live.summary.unsettled, { file: '-', firstLine: 3, lastLine: 5, count: 2 });
+  assert.equal(live.isCutByInput, false);
 });
 
 test('RequestSender does not repeat what would be refused again', async () => {

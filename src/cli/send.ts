@@ -6,8 +6,9 @@
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CommandError } from './command-error.ts';
+import { CommandError, messageOf } from './command-error.ts';
 import { examples } from './command-line.ts';
+import { shellWord } from './directories.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { type InputItem, splitItems } from './record-input.ts';
 import { ROUTES } from './routes.ts';
@@ -55,6 +56,15 @@ export interface SendSummary {
   skippedCount: number;
   /** Longer than a request may be: not sent at all. */
   readonly skipped: RefusedItem[];
+  /** Of the last request, whose answer never came: accepted or not, only the server knows. */
+  unsettled?: Unsettled;
+}
+
+interface Unsettled {
+  readonly file: string;
+  readonly firstLine: number;
+  readonly lastLine: number;
+  readonly count: number;
 }
 
 export function define(command: Command, invocation: Invocation): void {
@@ -107,11 +117,34 @@ export async function send(
     failure = error;
   }
   await report(sender.summary, options, invocation);
+  if (failure !== undefined && sender.summary.unsettled !== undefined) {
+    const hint = repeatHint(sender, files, options, invocation);
+    throw new CommandError(`${messageOf(failure)} ${hint}`, failure);
+  }
   if (failure !== undefined) throw failure;
   if (invocation.interrupted.aborted) {
     throw new CommandError('Cannot send the rest: interrupted. The summary says what is accepted.');
   }
+  if (sender.isEmpty) await invocation.err.line('Nothing was sent: there is no record in the input.');
   return sender.summary.quarantinedCount + sender.summary.skippedCount > 0 ? 1 : 0;
+}
+
+/** How to find out about the last request without counting anything twice. */
+function repeatHint(
+  { summary, run, isCutByInput }: RequestSender,
+  files: readonly string[],
+  options: SendOptions,
+  { program }: Invocation,
+): string {
+  const { file, firstLine, lastLine } = summary.unsettled!;
+  const unknown = `Whether lines ${firstLine} to ${lastLine} of ${file} were accepted is not known.`;
+  if (!isCutByInput)
+    return `${unknown} They came as they were written, so look for them with search before they are sent again.`;
+  const { server, tokenFile, ca, data, state } = options;
+  const given = { server, 'token-file': tokenFile, ca, data, state };
+  const words = [program, 'send', ...files, '--idempotency-key', run];
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) words.push(`--${name}`, value);
+  return `${unknown} The same input under the same key counts once: ${words.map(shellWord).join(' ')}`;
 }
 
 function runKey(given: string | undefined, invocation: Invocation): string {
@@ -194,13 +227,15 @@ export class RequestSender {
     skipped: [],
   };
   readonly #post: (wanted: ApiRequest) => Promise<unknown>;
-  readonly #run: string;
+  /** What the idempotency keys of this run begin with. */
+  readonly run: string;
   readonly #mayFlushWhenIdle: boolean;
   readonly #invocation: Invocation;
   #file = '';
   #items: InputItem[] = [];
   #bytes = 0;
   #requests = 0;
+  #isCutByInput = true;
 
   constructor(
     post: (wanted: ApiRequest) => Promise<unknown>,
@@ -209,9 +244,19 @@ export class RequestSender {
     invocation: Invocation,
   ) {
     this.#post = post;
-    this.#run = run;
+    this.run = run;
     this.#mayFlushWhenIdle = mayFlushWhenIdle;
     this.#invocation = invocation;
+  }
+
+  /** Whether the input held nothing at all. */
+  get isEmpty(): boolean {
+    return this.#requests + this.summary.skippedCount === 0;
+  }
+
+  /** Whether the same input would make the same requests again: not where a pause or an interruption has ended one. */
+  get isCutByInput(): boolean {
+    return this.#isCutByInput;
   }
 
   async add(file: string, items: readonly InputItem[]): Promise<void> {
@@ -235,30 +280,35 @@ export class RequestSender {
 
   /** Not under a key that was given: where requests end must then depend on the input alone, never on its pace. */
   async flushWhenIdle(): Promise<void> {
-    if (this.#mayFlushWhenIdle) await this.flush();
+    if (!this.#mayFlushWhenIdle || this.#items.length === 0) return;
+    this.#isCutByInput = false;
+    await this.flush();
   }
 
   async flush(): Promise<void> {
     if (this.#items.length === 0) return;
+    if (this.#invocation.interrupted.aborted) this.#isCutByInput = false;
     const items = this.#items;
     const body = joinLines(items, this.#bytes);
     this.#items = [];
     this.#bytes = 0;
     this.#requests += 1;
-    const answer = await this.#postUntilAnswered(body, items[0]!.line);
+    const answer = await this.#postUntilAnswered(body, items);
     this.#count(parseAppendAnswer(answer), items);
     this.#invocation.err.progress(
       `${this.summary.accepted.toLocaleString('en')} records accepted, at ${this.#file}:${items.at(-1)!.line}`,
     );
   }
 
-  async #postUntilAnswered(body: Uint8Array, firstLine: number): Promise<unknown> {
+  async #postUntilAnswered(body: Uint8Array, items: readonly InputItem[]): Promise<unknown> {
+    const firstLine = items[0]!.line;
+    let mayHaveCounted = false;
     const wanted: ApiRequest = {
       method: 'POST',
       path: ROUTES.records,
       headers: {
         'content-type': 'application/x-ndjson',
-        'idempotency-key': `${this.#run}-${this.#requests}`,
+        'idempotency-key': `${this.run}-${this.#requests}`,
       },
       body,
     };
@@ -266,10 +316,14 @@ export class RequestSender {
       try {
         return await this.#post(wanted);
       } catch (error) {
+        mayHaveCounted ||= isUnsettled(error);
         const waitMs = this.#waitBeforeRetry(error, attempt);
         const givenUp = waitMs === undefined || waitedMs + waitMs > RETRY_TOTAL_MS;
         if (givenUp || this.#invocation.interrupted.aborted) {
-          // Whether this request counts is unknown after a lost answer; the same key settles it when it is sent again.
+          if (mayHaveCounted) {
+            const lastLine = items.at(-1)!.line;
+            this.summary.unsettled = { file: this.#file, firstLine, lastLine, count: items.length };
+          }
           throw new CommandError(
             `Cannot send ${this.#file} from line ${firstLine} on: ${(error as Error).message}`,
             error,
@@ -313,6 +367,11 @@ export class RequestSender {
       keep(this.summary.quarantined, { file: this.#file, line: items[position]?.line ?? 0, reason });
     }
   }
+}
+
+/** A lost answer says nothing, and neither does a server that failed while it worked on the request. */
+function isUnsettled(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof ServerRefusal && error.status >= 500);
 }
 
 interface AppendAnswer {
@@ -374,5 +433,7 @@ export function summaryLine(summary: SendSummary): string {
   const where = ranges.length === 0 ? '' : ` (${ranges.join(', ')})`;
   const noun = summary.accepted === 1 ? 'record' : 'records';
   const skipped = summary.skippedCount === 0 ? '' : `, ${summary.skippedCount} not sent`;
-  return `${summary.accepted} ${noun} accepted${where}, ${summary.quarantinedCount} quarantined${skipped}`;
+  const unsettled =
+    summary.unsettled === undefined ? '' : `; of ${summary.unsettled.count} more it is not known`;
+  return `${summary.accepted} ${noun} accepted${where}, ${summary.quarantinedCount} quarantined${skipped}${unsettled}`;
 }
