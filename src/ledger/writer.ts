@@ -458,7 +458,7 @@ export class LedgerWriter {
 /** Why the log does not open as it is, where an operator's word can help. A log that fits its anchor has nothing to adopt. */
 function mismatchWithAnchor(options: WriterOptions): LedgerError | undefined {
   try {
-    assertMatchesAnchor(options);
+    assertMatchesAnchor({ ...options, adopt: false });
     return undefined;
   } catch (error) {
     if (error instanceof LedgerError && (error.code === 'behind-anchor' || error.code === 'unlike-anchor'))
