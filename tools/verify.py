@@ -227,6 +227,14 @@ def split_entries(data, whole):
     return entries
 
 
+# What a ledger's directory may hold (sections 1 and 3), temporary files of a writer included.
+DIRECTORIES = r"content|tile(/(entries|[0-9]|[1-5][0-9]|6[0-3])(/x[0-9]{3})*(/[0-9]{3}\.p)?)?"
+FILES = (
+    r"checkpoint|key\.pub|.*\.tmp|content/[0-9]{10}\.seg"
+    r"|tile/[^/]+(/x[0-9]{3})*/[0-9]{3}(\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+)
+
+
 class Ledger:
     def __init__(self, directory, key):
         self.directory, self.key, self.problems = directory, key, []
@@ -250,6 +258,7 @@ class Ledger:
         self.problems.append({"file": file, "from": first, "to": end, "problem": problem})
 
     def check(self, public_only):
+        self.check_names("", public_only)
         try:
             note = self.read("checkpoint")
             need(note is not None, "there is no checkpoint")
@@ -266,10 +275,23 @@ class Ledger:
             Segments(self).check()
         self.problems.sort(key=lambda problem: (problem["from"], problem["file"]))
 
+    def check_names(self, directory, public_only):
+        with os.scandir(os.path.join(self.directory, directory)) as found:
+            for item in sorted(found, key=lambda item: item.name):
+                path = directory + item.name
+                if item.is_symlink():
+                    self.report(path, 0, 0, "a symbolic link does not belong here")
+                elif item.is_dir(follow_symlinks=False) and re.fullmatch(DIRECTORIES, path, re.ASCII):
+                    if not public_only or path != "content":
+                        self.check_names(path + "/", public_only)
+                elif not item.is_file(follow_symlinks=False) or not re.fullmatch(FILES, path, re.ASCII):
+                    self.report(path, 0, 0, "this does not belong here")
+
     def versions(self, place, width, split):
         """Every file of a place: (path, items or what is wrong with them). The one of this width first, then wider ones: older
         partial files may still be there, and a newer one may have taken this one's place."""
-        names = {256: place} | {int(n): f"{place}.p/{n}" for n in self.list(place + ".p") if re.fullmatch("[1-9][0-9]*", n)}
+        widths = [int(n) for n in self.list(place + ".p") if re.fullmatch("[1-9][0-9]{0,2}", n, re.ASCII) and int(n) < 256]
+        names = {256: place} | {n: f"{place}.p/{n}" for n in widths}
         found = []
         for whole in sorted(names, key=lambda whole: (whole < width, whole)):
             data = self.read(names[whole])
@@ -428,9 +450,22 @@ class Segments:
                 at += self.check_frame(data, at)
             except Bad:
                 if last and self.next >= self.ledger.size:
-                    return  # beyond the checkpoint: a frame that is just being written, or that a crash has torn
+                    need(self.is_torn(data, at), f"{len(data) - at} bytes at byte {at} are no frame, and none that was cut short")
+                    return
                 raise
             self.boundaries[number, at] = self.chain, self.next
+
+    def is_torn(self, data, at):
+        """Whether a frame that is just being written, or that a crash has torn, can look like this: it ends early, or sectors of
+        512 bytes that never reached the disk read as zeros."""
+        rest = data[at:]
+        if not any(rest[: max(76, 512 - at % 512)]) or b"PLF\1".startswith(rest[:4]) and len(rest) < 76:
+            return True
+        magic, length, first = struct.unpack_from(">4sIQ", rest) if len(rest) >= 76 else (b"", 0, 0)
+        if magic != b"PLF\1" or first != self.next or length < len(rest):
+            return False
+        cuts = [0, *range(512 - at % 512, len(rest), 512), len(rest)]
+        return length > len(rest) or any(end - start >= 16 and not any(rest[start:end]) for start, end in zip(cuts, cuts[1:]))
 
     def check_frame(self, data, at):
         need(len(data) - at >= 76, "the segment ends within a frame")

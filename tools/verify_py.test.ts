@@ -13,6 +13,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -344,6 +345,37 @@ for change in json.load(sys.stdin):
       assert.ok(naming(empty!).length > 0, `empty ${file}`);
       assert.ok(naming(cut!).length > 0, `truncated ${file}`);
     }
+  });
+
+  test('tree finds strangers and symbolic links, and passes over temporary files', () => {
+    const copy = join(parent, 'strangers');
+    cpSync(sample.directory, copy, { recursive: true });
+    writeFileSync(join(copy, 'tile/0/000.p.tmp'), 'x');
+    assert.deepEqual(verifyTree(copy).ledgers[0]!.problems, []);
+    const strangers = ['content/1.seg', 'notes.txt', 'tile/0/001.p/256', 'tile/entries/000.copy', 'tile/x'];
+    for (const file of strangers) writeFileSync(join(copy, file), 'x');
+    symlinkSync('key.pub', join(copy, 'tile/link'));
+    const { problems } = verifyTree(copy).ledgers[0]!;
+    assert.deepEqual(problems.map(({ file }) => file).sort(), [...strangers, 'tile/link'].sort());
+  });
+
+  test('tree finds what is no torn frame at the end of the last segment', () => {
+    const copy = join(parent, 'end');
+    cpSync(sample.directory, copy, { recursive: true });
+    const file = 'content/0000000003.seg';
+    const whole = readFileSync(join(sample.directory, file));
+    const problemsWith = (bytes: Uint8Array) => {
+      writeFileSync(join(copy, file), bytes);
+      return verifyTree(copy).ledgers[0]!.problems.map((problem) => problem.file);
+    };
+    for (const end of ['garbage', 'PLG', 'PLF\x01'.repeat(40)]) {
+      assert.deepEqual(problemsWith(Buffer.concat([whole, Buffer.from(end, 'latin1')])), [file], end);
+    }
+    for (const end of ['', 'P', 'PLF\x01\0', '\0'.repeat(600)]) {
+      assert.deepEqual(problemsWith(Buffer.concat([whole, Buffer.from(end, 'latin1')])), [], end);
+    }
+    for (const cut of [1, 7, 8, 20])
+      assert.deepEqual(problemsWith(whole.subarray(0, -cut)), [], `cut ${cut}`);
   });
 
   test('tree finds a frame that was changed along with its checksum', () => {
