@@ -361,3 +361,17 @@ async function registeredRoutes(server: TestServer): Promise<string[]> {
   await app.close();
   return routes;
 }
+
+test('a method that an address does not have is refused with those that it has', async () => {
+  await using server = await startTestServer();
+  for (const [path, method, allow] of [
+    ['/api/v1/search?q=x', 'DELETE', 'GET'],
+    ['/api/v1/tokens', 'DELETE', 'GET, POST'],
+    ['/api/v1/tokens/k3j5', 'GET', 'DELETE'],
+    ['/ledgers/access/tile/0/000', 'DELETE', 'GET'],
+  ] as const) {
+    const { status, headers } = await server.call(path, { method, role: 'admin' });
+    assert.deepEqual([status, headers.allow], [405, allow], path);
+  }
+  assert.equal((await server.call('/api/v1/nothing', { method: 'DELETE', role: 'admin' })).status, 404);
+});

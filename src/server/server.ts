@@ -31,6 +31,7 @@ import {
   type ServerContext,
 } from './context.ts';
 import { createMetrics } from './metrics.ts';
+import { RouteMethods } from './route-methods.ts';
 import { registerEvidence } from './routes/evidence.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerOperations } from './routes/operations.ts';
@@ -135,7 +136,11 @@ export function createApp(
   app.removeContentTypeParser('text/plain');
 
   app.decorateRequest('principal', undefined);
-  app.addHook('onRoute', onRoute);
+  const methods = new RouteMethods();
+  app.addHook('onRoute', (route) => {
+    methods.add(route.url, route.method);
+    onRoute(route);
+  });
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     if (context.draining.aborted) reply.header('connection', 'close');
@@ -147,6 +152,16 @@ export function createApp(
   app.addHook('onResponse', async (request, reply) => logResponse(context, request, reply));
   app.setErrorHandler((error, request, reply) => refuse(context, request, reply, error));
   app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.at(request.url).join(', ');
+    if (allowed !== '') {
+      const message = `Cannot answer request: there is no ${request.method} at this address, expected ${allowed}.`;
+      return refuse(
+        context,
+        request,
+        reply,
+        new ApiError(405, 'method-not-allowed', message, { allow: allowed }),
+      );
+    }
     const message =
       'Cannot answer request: there is nothing at this address, expected one in /api/openapi.json.';
     return refuse(context, request, reply, new ApiError(404, 'not-found', message));

@@ -158,8 +158,10 @@ function parseIndex(text: string): number {
 }
 
 function notFound(ledger: Ledger, index: number): LedgerError {
-  return new LedgerError(
-    'not-found',
-    `Cannot read entry ${index} of ledger "${ledger.name}": it is not there for you, expected an index below ${ledger.status().size}.`,
-  );
+  const { size } = ledger.status();
+  const state =
+    index < size
+      ? 'it is not there for you, expected one that your role may see'
+      : `there are ${size} entries, expected an index from 0 to ${size - 1}`;
+  return new LedgerError('not-found', `Cannot read entry ${index} of ledger "${ledger.name}": ${state}.`);
 }
