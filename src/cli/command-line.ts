@@ -67,12 +67,14 @@ async function buildProgram(words: readonly string[], invocation: Invocation): P
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
+    // Wrapped between words even where the names of the options leave little room.
+    .configureHelp({ minWidthToWrap: 20 })
     .showHelpAfterError("Run 'portledger --help', or 'portledger COMMAND --help', to see what there is.")
     .version(invocation.version, '--version', 'print the version')
     .helpOption('-h, --help', 'explain the command, with an example')
     .addHelpText(
       'after',
-      '\nExit codes: 0 fine, 1 the check found something, 2 wrong usage or the command could not do its work.\n' +
+      '\nExit codes: 0 fine, 1 the check found something,\n2 wrong usage or the command could not do its work.\n' +
         examples('portledger up', 'portledger send access.ndjson', "portledger search 'port:8443 since:24h'"),
     );
   // The first word that is no option names the command; `help NAME` explains it. Options of the program take no value.
