@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { REQUEST_BYTES_MAX, RequestSender, send, summaryLine } from './send.ts';
+import { REQUEST_BYTES_MAX, RequestSender, send } from './send.ts';
+import { summaryLine } from './send-summary.ts';
 import { type ApiRequest, ConnectionLost, ServerRefusal } from './server-client.ts';
 import { fakeInvocation } from './testing/fake-invocation.ts';
 

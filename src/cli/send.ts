@@ -12,9 +12,9 @@ import { shellWord } from './directories.ts';
 import type { ExitCode, Invocation } from './invocation.ts';
 import { type InputItem, splitItems } from './record-input.ts';
 import { ROUTES } from './routes.ts';
+import { type IndexRange, printSummary, type RefusedItem, type SendSummary } from './send-summary.ts';
 import { addServerOptions, findServer, type ServerOptions } from './server-address.ts';
 import { type ApiRequest, ConnectionLost, ServerClient, ServerRefusal } from './server-client.ts';
-import { printable } from './terminal.ts';
 
 export const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
 /** Far more than full requests of real records hold; keeps what the server must do for one request bounded. */
@@ -27,44 +27,10 @@ const RETRY_STEP_MS_MAX = 15_000;
 /** After this much waiting for one request, it is given up. */
 const RETRY_TOTAL_MS = 120_000;
 const REPORTED_ITEMS_MAX = 10_000;
-const SHOWN_ITEMS_MAX = 20;
 
 export interface SendOptions extends ServerOptions {
   readonly idempotencyKey?: string;
   readonly json?: boolean;
-}
-
-interface IndexRange {
-  readonly ledger: string;
-  readonly first: number;
-  count: number;
-}
-
-interface RefusedItem {
-  readonly file: string;
-  readonly line: number;
-  readonly reason: string;
-}
-
-export interface SendSummary {
-  accepted: number;
-  /** In order; neighbours are joined. */
-  readonly ranges: IndexRange[];
-  quarantinedCount: number;
-  /** Kept by the server for inspection, not as records. The first 10,000. */
-  readonly quarantined: RefusedItem[];
-  skippedCount: number;
-  /** Longer than a request may be: not sent at all. */
-  readonly skipped: RefusedItem[];
-  /** Of the last request, whose answer never came: accepted or not, only the server knows. */
-  unsettled?: Unsettled;
-}
-
-interface Unsettled {
-  readonly file: string;
-  readonly firstLine: number;
-  readonly lastLine: number;
-  readonly count: number;
 }
 
 export function define(command: Command, invocation: Invocation): void {
@@ -116,7 +82,7 @@ export async function send(
   } catch (error) {
     failure = error;
   }
-  await report(sender.summary, options, invocation);
+  await printSummary(sender.summary, options, invocation);
   if (failure !== undefined && sender.summary.unsettled !== undefined) {
     const hint = repeatHint(sender, files, options, invocation);
     throw new CommandError(`${messageOf(failure)} ${hint}`, failure);
@@ -403,37 +369,4 @@ function joinLines(items: readonly InputItem[], length: number): Uint8Array {
 
 function keep(list: RefusedItem[], item: RefusedItem): void {
   if (list.length < REPORTED_ITEMS_MAX) list.push(item);
-}
-
-async function report(summary: SendSummary, options: SendOptions, invocation: Invocation): Promise<void> {
-  const { out } = invocation;
-  invocation.err.clearProgress();
-  if (options.json) {
-    await out.line(JSON.stringify(summary));
-    return;
-  }
-  await out.line(summaryLine(summary));
-  for (const [title, list, count] of [
-    ['quarantined', summary.quarantined, summary.quarantinedCount],
-    ['not sent', summary.skipped, summary.skippedCount],
-  ] as const) {
-    for (const item of list.slice(0, SHOWN_ITEMS_MAX)) {
-      await out.line(`  ${title} ${item.file}:${item.line}: ${printable(item.reason)}`);
-    }
-    if (count > SHOWN_ITEMS_MAX)
-      await out.line(`  … and ${count - SHOWN_ITEMS_MAX} more (--json lists them)`);
-  }
-}
-
-export function summaryLine(summary: SendSummary): string {
-  const ranges = summary.ranges
-    .slice(0, 5)
-    .map(({ ledger, first, count }) => `${ledger} ${first}${count > 1 ? `–${first + count - 1}` : ''}`);
-  if (summary.ranges.length > 5) ranges.push('…');
-  const where = ranges.length === 0 ? '' : ` (${ranges.join(', ')})`;
-  const noun = summary.accepted === 1 ? 'record' : 'records';
-  const skipped = summary.skippedCount === 0 ? '' : `, ${summary.skippedCount} not sent`;
-  const unsettled =
-    summary.unsettled === undefined ? '' : `; of ${summary.unsettled.count} more it is not known`;
-  return `${summary.accepted} ${noun} accepted${where}, ${summary.quarantinedCount} quarantined${skipped}${unsettled}`;
 }
