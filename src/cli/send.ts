@@ -18,7 +18,7 @@ import { type ApiRequest, ConnectionLost, ServerClient, ServerRefusal } from './
 
 export const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
 /** Far more than full requests of real records hold; keeps what the server must do for one request bounded. */
-const REQUEST_RECORDS_MAX = 20_000;
+const REQUEST_RECORDS_MAX = 10_000;
 const READ_BYTES = 1024 * 1024;
 /** Standard input may be a live pipe: what has arrived is sent when nothing more came for this long. */
 const IDLE_FLUSH_MS = 500;
