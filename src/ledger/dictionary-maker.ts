@@ -6,7 +6,7 @@ import type { SlabItems } from '../sealed/seal-frame.ts';
 
 /** Above this a frame compresses well by itself. */
 const SMALL_FRAME_BYTES = 8192;
-const DICTIONARY_BYTES = 32_768;
+const DICTIONARY_BYTES = 16_384;
 /** Small frames after which a dictionary is made: soon, then better, then now and then, since a section costs some 5 KB. */
 const RENEWALS = [16, 256, 16_384];
 

@@ -255,7 +255,9 @@ function refuse(context: ServerContext, request: ApiRequest, reply: ApiReply, ca
 /** The route's pattern, never the path or query as sent: those hold what people search for. */
 function logResponse(context: ServerContext, request: ApiRequest, reply: ApiReply): void {
   const { config, url } = request.routeOptions;
-  const level = config.permission === undefined && reply.statusCode < 400 ? 'debug' : 'info';
+  // What is public, and the intake of records, is counted in /metrics; a line for each would be a second access log.
+  const isCounted = config.permission === undefined || config.permission === 'append';
+  const level = isCounted && reply.statusCode < 400 ? 'debug' : 'info';
   context.logger[level](
     {
       method: request.method,
