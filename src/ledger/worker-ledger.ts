@@ -77,7 +77,11 @@ export class WorkerLedger implements Ledger {
   }
 
   static async open(options: WorkerLedgerOptions): Promise<WorkerLedger> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: options.start });
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: options.start,
+      // Nearly all that a group commit allocates is large and not on the heap; three times the default would only sit there.
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    });
     const opened = await new Promise<FromWorker>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
