@@ -1,7 +1,7 @@
 // The thread of one ledger: a LedgerWriter, a message port, and the clock that says when to publish. Its fsyncs wait for nobody
 // and nobody waits for them.
 //
-// A checkpoint follows the first unpublished record within 0.7 s, and at once where the last one is older than that. Publishing
+// A checkpoint follows the first unpublished record within half a second, and at once where the last one is older than that. Publishing
 // takes some 10 ms in which nothing is appended, so doing it more often would cost senders more than it gives readers.
 
 import { randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ import { Reserve } from './reserve.ts';
 import type { ErrorNote, FromWorker, ToWorker, WorkerStart, WriterState } from './worker-protocol.ts';
 import { LedgerWriter } from './writer.ts';
 
-const PUBLISH_INTERVAL_MS = 700;
+const PUBLISH_INTERVAL_MS = 500;
 /** After a publication that failed for want of room. */
 const RETRY_MS = 2000;
 
