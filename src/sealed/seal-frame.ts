@@ -5,6 +5,7 @@
 
 import { createCipheriv, hash } from 'node:crypto';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { writeVarint } from '../bytes/varint.ts';
 import { SALT_BYTES } from '../event/batch.ts';
 import { associatedData, deriveFrameKey, frameSalts, type SealedLabel } from './frame-keys.ts';
 import {
@@ -144,12 +145,7 @@ function joinItems(items: readonly SlabItems[]): Buffer {
   let at = 0;
   for (const { starts, ends } of items) {
     for (let i = 0; i < starts.length; i++) {
-      let length = ends[i]! - starts[i]!;
-      while (length >= 0x80) {
-        text[at++] = (length & 0x7f) | 0x80;
-        length >>>= 7;
-      }
-      text[at++] = length;
+      at = writeVarint(text, at, ends[i]! - starts[i]!);
     }
   }
   for (const { slab, starts, ends } of items) {
